@@ -1,0 +1,103 @@
+"""What an instance reads from: posted files, wherever they come from.
+
+A `Source` hides whether bytes come from Usenet articles or torrent pieces. Everything above it (archives,
+repair, publish, play) knows only posted files and byte ranges in them.
+"""
+
+from collections.abc import AsyncIterator, Sequence
+from enum import IntEnum
+from pathlib import Path
+from typing import Protocol
+
+import msgspec
+
+HEAD_BYTES = 16 * 1024
+"""How much of a file's beginning `open` brings: what par2 hashes to name a file, and room for any magic."""
+
+
+class Urgency(IntEnum):
+    """Which lane a read takes: a lower number goes first."""
+
+    PLAYER = 0
+    DESCRIBE = 1
+    FILL = 2
+
+
+class Span(msgspec.Struct, frozen=True, order=True):
+    """Bytes `start` (included) to `end` (excluded) of one file."""
+
+    start: int
+    end: int
+
+    @property
+    def length(self) -> int:
+        return self.end - self.start
+
+
+class PostedFile(msgspec.Struct, frozen=True, kw_only=True):
+    """One file of a release, as it was posted."""
+
+    index: int
+    subject: str
+    name: str
+    """The best name known without par2: the part header's, else the subject's, else empty."""
+    size_bytes: int
+    """Exact once `open` has seen the file's first part; until then what the listing claims."""
+    head: bytes = b""
+    """The first bytes, at most HEAD_BYTES; empty if they could not be had."""
+
+
+class Landed(msgspec.Struct, frozen=True, kw_only=True):
+    """These bytes of a file are verified and in the spool."""
+
+    file: int
+    span: Span
+
+
+class Lost(msgspec.Struct, frozen=True, kw_only=True):
+    """These bytes of a file can't be had from any server."""
+
+    file: int
+    span: Span
+    reason: str
+
+
+class Source(Protocol):
+    """The posted files of one release. Not shared between event loops; safe for many readers in one."""
+
+    @property
+    def files(self) -> Sequence[PostedFile]: ...
+
+    @property
+    def bytes_received(self) -> int:
+        """Payload bytes fetched so far: what a progress bar and a speed are made of."""
+        ...
+
+    async def open(self) -> None:
+        """Learn each file's exact size, name and head. Raises a `DownloaderError` if nothing can be reached."""
+        ...
+
+    async def read(self, file: int, offset: int, length: int, urgency: Urgency) -> bytes:
+        """Exactly these bytes, verified; fetches what isn't there yet. Raises `BytesLost` for a hole."""
+        ...
+
+    def fill(self, files: Sequence[int]) -> AsyncIterator[Landed | Lost]:
+        """Bring the whole of these files into the spool, each byte once; tells as it goes, in any order.
+
+        What is already there is told first. Ends when every byte is landed or lost.
+        """
+        ...
+
+    def holes(self, file: int) -> Sequence[Span]:
+        """What a finished `fill` could not get, ascending and disjoint."""
+        ...
+
+    def path(self, file: int) -> Path:
+        """The spool file: sparse, exactly `size_bytes` long after a `fill`."""
+        ...
+
+    def mended(self, file: int) -> None:
+        """The spool file has been repaired in place: it has no holes any more."""
+        ...
+
+    async def close(self) -> None: ...
