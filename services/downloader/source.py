@@ -74,7 +74,7 @@ class Source(Protocol):
         ...
 
     async def open(self) -> None:
-        """Learn each file's exact size, name and head. Raises a `DownloaderError` if nothing can be reached."""
+        """Learn each file's exact size, name and head. Raises a `DownloaderError` if it can't."""
         ...
 
     async def read(self, file: int, offset: int, length: int, urgency: Urgency) -> bytes:
