@@ -16,7 +16,7 @@ DownloaderError               something about this job; has a public code, and w
 
 from typing import ClassVar, Literal
 
-Blame = Literal["release", "world"]
+Blame = Literal["release", "world", "owner"]
 
 
 class DownloaderError(Exception):
@@ -47,13 +47,22 @@ class ArchiveRefused(ReleaseError):
     pass
 
 
+class OwnerError(DownloaderError):
+    code = "USENET_ERROR"
+    blame = "owner"
+
+
+class ServerRefused(OwnerError):
+    pass
+
+
+class IndexerRefused(OwnerError):
+    code = "NZBGEEK_ERROR"
+
+
 class WorldError(DownloaderError):
     code = "USENET_ERROR"
     blame = "world"
-
-
-class ServerRefused(WorldError):
-    pass
 
 
 class ServerUnreachable(WorldError):

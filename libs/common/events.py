@@ -1,0 +1,345 @@
+"""Every message that crosses between services: events, progress, alerts, queries and their answers.
+
+Nothing else in the project defines a message. Events are facts in the past tense; they are decoded for ever
+(a golden file of each is kept in tests/unit/common/golden), so a new field has a default and a changed meaning
+gets a new tag. Unknown fields are ignored; unknown tags decode to None.
+"""
+
+from datetime import datetime
+from typing import Any, ClassVar, Literal, TypeVar
+
+import msgspec
+
+Blame = Literal["release", "world", "owner"]
+"""Whose fault a failed attempt is: the release (take another), the world (try again later), or the settings
+(nothing helps until the owner changes them)."""
+
+Mode = Literal["auto", "manual"]
+Quality = Literal["720p", "1080p", "4K"]
+
+
+class Wire(msgspec.Struct, frozen=True, kw_only=True):
+    """Base of everything on the wire: immutable, named fields only."""
+
+
+# What events speak about --------------------------------------------------------------------------------
+
+
+class TitleRef(Wire):
+    """A title, as much of it as a job needs to be shown and searched for."""
+
+    key: str
+    """For instance `tmdb:movie:603`."""
+    movie_id: int
+    name: str
+    year: int | None = None
+    imdb_id: str | None = None
+    poster_url: str | None = None
+    runtime_min: int | None = None
+
+
+class Score(Wire):
+    """Why a candidate stands where it stands: the total, its parts, and sentences for people."""
+
+    total: float
+    parts: dict[str, float] = {}
+    reasons: tuple[str, ...] = ()
+
+
+class Candidate(Wire):
+    """One release that an indexer offers for a title."""
+
+    release_id: str
+    title: str
+    indexer: str
+    nzb_url: str
+    """Where the NZB is, with the indexer's key replaced by `{api_key}`: events carry no secrets."""
+    size_bytes: int
+    age_days: int
+    quality: str
+    source: str | None = None
+    codec: str | None = None
+    group: str | None = None
+    score: Score
+
+
+class Film(Wire):
+    """The published film: an object in the store."""
+
+    key: str
+    size_bytes: int
+    content_type: str
+    sha256: str | None = None
+
+
+# Events ---------------------------------------------------------------------------------------------------
+
+
+class JobEvent(Wire, tag_field="type"):
+    """A fact in a job's life. `id` is the same however often the fact is told: it is the Nats-Msg-Id."""
+
+    subject_root: ClassVar[str] = "jobs"
+
+    id: str
+    at: datetime
+    job_id: str
+
+    @property
+    def fact(self) -> str:
+        tag = self.__struct_config__.tag
+        assert isinstance(tag, str)
+        return tag
+
+    @property
+    def subject(self) -> str:
+        return f"{self.subject_root}.{self.job_id}.{self.fact}"
+
+
+class Requested(JobEvent, tag="requested"):
+    """Someone pressed Watch."""
+
+    title: TitleRef
+    mode: Mode
+    release_id: str | None = None
+    quality: Quality | None = None
+
+
+class Queued(JobEvent, tag="queued"):
+    """A release is picked and waits for an instance; this message is also the unit of work."""
+
+    attempt: int
+    pick: Candidate
+    alternatives: tuple[Candidate, ...] = ()
+    """What to take next if the pick turns out bad, best first."""
+    title: TitleRef
+
+
+class Unavailable(JobEvent, tag="unavailable"):
+    """No release can be offered; the job ends before its first attempt."""
+
+    code: str
+    message: str
+
+
+class AttemptEvent(JobEvent):
+    """Told by the instance that holds the job: `(attempt, delivery)` is the fence."""
+
+    attempt: int
+    delivery: int
+
+
+class Started(AttemptEvent, tag="started"):
+    instance: str
+
+
+class Described(AttemptEvent, tag="described"):
+    """The release was opened and the film in it found."""
+
+    file_name: str
+    size_bytes: int
+    container: str
+
+
+class Preparing(AttemptEvent, tag="preparing"):
+    """Every byte is there and verified; what remains is to publish it."""
+
+
+class Ready(AttemptEvent, tag="ready"):
+    film: Film
+    expires_at: datetime | None = None
+    """When it is deleted for its age; None: never for its age."""
+
+
+class AttemptFailed(AttemptEvent, tag="attempt_failed"):
+    code: str
+    message: str
+    blame: Blame
+
+
+class Failed(JobEvent, tag="failed"):
+    """The job is given up. `attempt` fences it: a newer attempt is not failed by an old verdict."""
+
+    attempt: int
+    code: str
+    message: str
+
+
+class Expired(JobEvent, tag="expired"):
+    """Its time is over; from here on nobody is sent to it any more."""
+
+    reason: Literal["age", "unwatched"]
+
+
+class Deleted(JobEvent, tag="deleted"):
+    """Nothing of it is left in the store."""
+
+
+class Watched(JobEvent, tag="watched"):
+    """Someone was given the URL to play it."""
+
+    subject_root: ClassVar[str] = "watch"
+
+
+EVENT_TYPES: tuple[type[JobEvent], ...] = (
+    Requested,
+    Queued,
+    Unavailable,
+    Started,
+    Described,
+    Preparing,
+    Ready,
+    AttemptFailed,
+    Failed,
+    Expired,
+    Deleted,
+    Watched,
+)
+
+
+# Not history: the present, and what the owner should know -------------------------------------------------
+
+
+class Progress(Wire):
+    """How far a running attempt is; only the last one per job is kept, in memory."""
+
+    at: datetime
+    job_id: str
+    attempt: int
+    delivery: int
+    stage: Literal["opening", "downloading", "repairing", "publishing"]
+    done_bytes: int
+    total_bytes: int
+    speed_bps: float = 0.0
+    """Bytes per second."""
+    eta_s: float | None = None
+
+    @property
+    def subject(self) -> str:
+        return f"progress.{self.job_id}"
+
+
+class Alert(Wire):
+    """Something the owner should look at."""
+
+    id: str
+    at: datetime
+    kind: str
+    message: str
+    job_id: str | None = None
+
+    @property
+    def subject(self) -> str:
+        return f"alerts.{self.kind}"
+
+
+# Queries: the subject is svc.<service>.<tag> --------------------------------------------------------------
+
+
+class Query(Wire, tag_field="query"):
+    service: ClassVar[str]
+
+    @property
+    def subject(self) -> str:
+        tag = self.__struct_config__.tag
+        assert isinstance(tag, str)
+        return f"svc.{self.service}.{tag}"
+
+
+class SearchMovies(Query, tag="search"):
+    service: ClassVar[str] = "catalog"
+    query: str
+    page: int = 1
+
+
+class ListMovies(Query, tag="list"):
+    service: ClassVar[str] = "catalog"
+    list: Literal["popular", "top"]
+    page: int = 1
+
+
+class SimilarMovies(Query, tag="similar"):
+    service: ClassVar[str] = "catalog"
+    movie_id: int
+    page: int = 1
+
+
+class GetMovie(Query, tag="movie"):
+    service: ClassVar[str] = "catalog"
+    movie_id: int
+
+
+class FindReleases(Query, tag="releases"):
+    service: ClassVar[str] = "indexer"
+    title: TitleRef
+    quality: Quality | None = None
+
+
+class Movie(Wire):
+    """A title as lists show it (movies API)."""
+
+    id: int
+    title: str
+    year: int | None
+    release_date: str | None
+    overview: str
+    poster_url: str | None
+    backdrop_url: str | None
+    rating: float
+
+
+class MoviePage(Wire):
+    page: int
+    total_pages: int
+    total_results: int
+    results: tuple[Movie, ...]
+
+
+class Person(Wire):
+    name: str
+    role: str
+    """The character (cast) or the job (crew)."""
+    photo_url: str | None = None
+
+
+class MovieDetails(Movie):
+    runtime_min: int | None
+    genres: tuple[str, ...]
+    cast: tuple[Person, ...]
+    crew: tuple[Person, ...]
+    imdb_id: str | None
+
+
+class Releases(Wire):
+    releases: tuple[Candidate, ...]
+
+
+# The wire form --------------------------------------------------------------------------------------------
+
+
+class _Tagged(msgspec.Struct):
+    type: str
+
+
+_encoder = msgspec.json.Encoder(order="deterministic")
+_tagged = msgspec.json.Decoder(_Tagged)
+_decoders: dict[str, msgspec.json.Decoder[Any]] = {
+    str(t.__struct_config__.tag): msgspec.json.Decoder(t) for t in EVENT_TYPES
+}
+
+T = TypeVar("T")
+
+
+def encode(message: Wire) -> bytes:
+    return _encoder.encode(message)
+
+
+def decode_event(data: bytes) -> JobEvent | None:
+    """The event in `data`; None for a type that this version does not know. Raises msgspec.DecodeError."""
+    decoder = _decoders.get(_tagged.decode(data).type)
+    event: JobEvent | None = None if decoder is None else decoder.decode(data)
+    return event
+
+
+def decode(data: bytes, kind: type[T]) -> T:
+    """Any other message. Raises msgspec.DecodeError."""
+    return msgspec.json.decode(data, type=kind)

@@ -1,0 +1,309 @@
+"""What a job is: one pure fold over its events, and the rules for what comes after a failure.
+
+Every service that needs a job's state folds the same events with `JobState.apply`. The fold ignores what is
+duplicated, out of order, or told by an attempt that is over. The fence is the pair (attempt, delivery): the
+indexer or the janitor numbers attempts, the broker numbers deliveries of one attempt.
+"""
+
+import secrets
+from datetime import datetime
+from enum import StrEnum
+from typing import Literal
+
+from libs.common.events import (
+    AttemptEvent,
+    AttemptFailed,
+    Blame,
+    Candidate,
+    Deleted,
+    Described,
+    Expired,
+    Failed,
+    Film,
+    JobEvent,
+    Mode,
+    Preparing,
+    Quality,
+    Queued,
+    Ready,
+    Requested,
+    Started,
+    TitleRef,
+    Unavailable,
+    Watched,
+    Wire,
+)
+
+RETRIES = 5
+FIRST_RETRY_S = 15
+LONGEST_RETRY_S = 600
+MAX_FAILURES_KEPT = 32
+"""Bounds a state's size; more attempts than this are never made (see `after_failure`)."""
+
+
+class Phase(StrEnum):
+    UNKNOWN = "unknown"
+    REQUESTED = "requested"
+    QUEUED = "queued"
+    DOWNLOADING = "downloading"
+    PREPARING = "preparing"
+    WAITING = "waiting"
+    """The attempt failed; the janitor decides what is next."""
+    READY = "ready"
+    FAILED = "failed"
+    EXPIRED = "expired"
+    DELETED = "deleted"
+
+
+MovieStatus = Literal["queued", "downloading", "preparing", "ready", "error", "deleted"]
+
+_MOVIE_STATUS: dict[Phase, MovieStatus] = {
+    Phase.UNKNOWN: "queued",
+    Phase.REQUESTED: "queued",
+    Phase.QUEUED: "queued",
+    Phase.DOWNLOADING: "downloading",
+    Phase.PREPARING: "preparing",
+    Phase.WAITING: "queued",
+    Phase.READY: "ready",
+    Phase.FAILED: "error",
+    Phase.EXPIRED: "deleted",
+    Phase.DELETED: "deleted",
+}
+
+_RUNNING = (Phase.DOWNLOADING, Phase.PREPARING)
+_OVER = (Phase.FAILED, Phase.EXPIRED, Phase.DELETED)
+_UNDECIDED = (Phase.UNKNOWN, Phase.REQUESTED, Phase.QUEUED, Phase.WAITING, *_RUNNING)
+
+
+class Failure(Wire):
+    """One failed attempt, as the job's story tells it."""
+
+    attempt: int
+    at: datetime
+    release_id: str
+    release_title: str
+    code: str
+    message: str
+    blame: Blame
+
+
+class JobState(Wire):
+    """Everything the log says about one job."""
+
+    job_id: str
+    phase: Phase = Phase.UNKNOWN
+    title: TitleRef | None = None
+    mode: Mode = "auto"
+    release_id: str | None = None
+    quality: Quality | None = None
+    attempt: int = 0
+    delivery: int = 0
+    instance: str | None = None
+    pick: Candidate | None = None
+    alternatives: tuple[Candidate, ...] = ()
+    failures: tuple[Failure, ...] = ()
+    file_name: str | None = None
+    file_bytes: int | None = None
+    film: Film | None = None
+    error_code: str | None = None
+    error_message: str | None = None
+    created_at: datetime | None = None
+    updated_at: datetime | None = None
+    ready_at: datetime | None = None
+    expires_at: datetime | None = None
+    last_watched_at: datetime | None = None
+    expired_for: str | None = None
+
+    @property
+    def movie_status(self) -> MovieStatus:
+        return _MOVIE_STATUS[self.phase]
+
+    @property
+    def is_over(self) -> bool:
+        """Nothing of it can be watched, now or later: a new job may be made for its title."""
+        return self.phase in _OVER
+
+    def apply(self, event: JobEvent) -> "JobState":
+        """The state after `event`; the same object if the event changes nothing. Never raises."""
+        match event:
+            case Requested():
+                return self._requested(event)
+            case Queued():
+                return self._queued(event)
+            case Unavailable():
+                return self._unavailable(event)
+            case Started():
+                return self._started(event)
+            case AttemptEvent():
+                return self._of_current_attempt(event)
+            case Failed():
+                return self._failed(event)
+            case Expired() if self.phase is Phase.READY:
+                return self._with(event, phase=Phase.EXPIRED, expired_for=event.reason)
+            case Deleted() if self.phase in (Phase.READY, Phase.EXPIRED):
+                return self._with(event, phase=Phase.DELETED)
+            case Watched():
+                return self._watched(event)
+            case _:
+                return self
+
+    def _with(self, event: JobEvent, **changes: object) -> "JobState":
+        at = event.at if self.updated_at is None else max(self.updated_at, event.at)
+        fields = {name: getattr(self, name) for name in self.__struct_fields__}
+        return JobState(**(fields | {"updated_at": at} | changes))  # pyright: ignore[reportArgumentType]  (same fields)
+
+    def _requested(self, event: Requested) -> "JobState":
+        if self.created_at is not None:
+            return self
+        return self._with(
+            event,
+            phase=Phase.REQUESTED if self.phase is Phase.UNKNOWN else self.phase,
+            title=event.title,
+            mode=event.mode,
+            release_id=event.release_id,
+            quality=event.quality,
+            created_at=event.at,
+        )
+
+    def _queued(self, event: Queued) -> "JobState":
+        if event.attempt <= self.attempt or self.phase not in _UNDECIDED:
+            return self
+        return self._with(
+            event,
+            phase=Phase.QUEUED,
+            attempt=event.attempt,
+            delivery=0,
+            instance=None,
+            pick=event.pick,
+            alternatives=event.alternatives,
+            title=self.title or event.title,
+            file_name=None,
+            file_bytes=None,
+        )
+
+    def _unavailable(self, event: Unavailable) -> "JobState":
+        if self.attempt or self.phase not in (Phase.UNKNOWN, Phase.REQUESTED):
+            return self
+        return self._with(event, phase=Phase.FAILED, error_code=event.code, error_message=event.message)
+
+    def _started(self, event: Started) -> "JobState":
+        may_start = self.phase is Phase.QUEUED or self.phase in _RUNNING
+        if event.attempt != self.attempt or event.delivery <= self.delivery or not may_start:
+            return self
+        return self._with(
+            event, phase=Phase.DOWNLOADING, delivery=event.delivery, instance=event.instance, file_name=None
+        )
+
+    def _of_current_attempt(self, event: AttemptEvent) -> "JobState":
+        if (event.attempt, event.delivery) != (self.attempt, self.delivery) or self.phase not in _RUNNING:
+            return self
+        match event:
+            case Described() if self.file_name is None:
+                return self._with(event, file_name=event.file_name, file_bytes=event.size_bytes)
+            case Preparing() if self.phase is Phase.DOWNLOADING:
+                return self._with(event, phase=Phase.PREPARING)
+            case Ready():
+                return self._with(
+                    event,
+                    phase=Phase.READY,
+                    film=event.film,
+                    ready_at=event.at,
+                    expires_at=event.expires_at,
+                    error_code=None,
+                    error_message=None,
+                )
+            case AttemptFailed():
+                return self._attempt_failed(event)
+            case _:
+                return self
+
+    def _attempt_failed(self, event: AttemptFailed) -> "JobState":
+        failure = Failure(
+            attempt=event.attempt,
+            at=event.at,
+            release_id=self.pick.release_id if self.pick else "",
+            release_title=self.pick.title if self.pick else "",
+            code=event.code,
+            message=event.message,
+            blame=event.blame,
+        )
+        return self._with(
+            event,
+            phase=Phase.WAITING,
+            failures=(*self.failures, failure)[-MAX_FAILURES_KEPT:],
+            error_code=event.code,
+            error_message=event.message,
+        )
+
+    def _failed(self, event: Failed) -> "JobState":
+        if event.attempt != self.attempt or self.phase not in _UNDECIDED:
+            return self
+        return self._with(event, phase=Phase.FAILED, error_code=event.code, error_message=event.message)
+
+    def _watched(self, event: Watched) -> "JobState":
+        if self.last_watched_at is not None and event.at <= self.last_watched_at:
+            return self
+        return self._with(event, last_watched_at=event.at)
+
+
+# What comes after a failed attempt --------------------------------------------------------------------------
+
+
+class TryNext(Wire):
+    """Queue this release at once: the last one was bad."""
+
+    pick: Candidate
+    alternatives: tuple[Candidate, ...]
+
+
+class TryAgain(Wire):
+    """Queue the same release again after a while: the world was bad."""
+
+    pick: Candidate
+    alternatives: tuple[Candidate, ...]
+    delay_s: int
+
+
+class GiveUp(Wire):
+    code: str
+    message: str
+
+
+def after_failure(state: JobState) -> TryNext | TryAgain | GiveUp | None:
+    """What the janitor does with a job whose attempt failed; None if nothing is to be decided."""
+    if state.phase is not Phase.WAITING or state.pick is None:
+        return None
+    last = state.failures[-1]
+    if last.blame == "release" and state.alternatives:
+        return TryNext(pick=state.alternatives[0], alternatives=state.alternatives[1:])
+    tries = sum(f.blame == "world" for f in state.failures)
+    if last.blame == "world" and tries <= RETRIES:
+        delay_s = min(FIRST_RETRY_S * 2 ** (tries - 1), LONGEST_RETRY_S)
+        return TryAgain(pick=state.pick, alternatives=state.alternatives, delay_s=delay_s)
+    return GiveUp(code=last.code, message=_story(state))
+
+
+def _story(state: JobState) -> str:
+    last = state.failures[-1].message
+    others = len({f.release_id for f in state.failures}) - 1
+    if others < 1:
+        return last
+    return f"{last} ({others} other release{'s' if others > 1 else ''} failed before.)"
+
+
+# Names ----------------------------------------------------------------------------------------------------
+
+
+def new_job_id(now: datetime) -> str:
+    """`job_<unix ms>_<random>`."""
+    return f"job_{int(now.timestamp() * 1000)}_{secrets.token_hex(5)}"
+
+
+def event_id(job_id: str, fact: str, attempt: int = 0, delivery: int = 0) -> str:
+    """The same for the same fact, whoever tells it and however often."""
+    return f"{job_id}.{fact}.{attempt}.{delivery}"
+
+
+def film_prefix(job_id: str) -> str:
+    """Where everything of a job lives in the store."""
+    return f"movies/{job_id}/"
