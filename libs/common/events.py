@@ -1,8 +1,8 @@
 """Every message that crosses between services: events, progress, alerts, queries and their answers.
 
 Nothing else in the project defines a message. Events are facts in the past tense; they are decoded for ever
-(a golden file of each is kept in tests/unit/common/golden), so a new field has a default and a changed meaning
-gets a new tag. Unknown fields are ignored; unknown tags decode to None.
+(a golden file of each is kept in tests/unit/common/golden), so a new field has a default and a changed
+meaning gets a new tag. Unknown fields are ignored; unknown tags decode to None.
 """
 
 from datetime import datetime
@@ -25,7 +25,7 @@ class Wire(msgspec.Struct, frozen=True, kw_only=True):
 # What events speak about --------------------------------------------------------------------------------
 
 
-class TitleRef(Wire):
+class TitleRef(Wire, frozen=True, kw_only=True):
     """A title, as much of it as a job needs to be shown and searched for."""
 
     key: str
@@ -38,7 +38,7 @@ class TitleRef(Wire):
     runtime_min: int | None = None
 
 
-class Score(Wire):
+class Score(Wire, frozen=True, kw_only=True):
     """Why a candidate stands where it stands: the total, its parts, and sentences for people."""
 
     total: float
@@ -46,7 +46,7 @@ class Score(Wire):
     reasons: tuple[str, ...] = ()
 
 
-class Candidate(Wire):
+class Candidate(Wire, frozen=True, kw_only=True):
     """One release that an indexer offers for a title."""
 
     release_id: str
@@ -63,7 +63,7 @@ class Candidate(Wire):
     score: Score
 
 
-class Film(Wire):
+class Film(Wire, frozen=True, kw_only=True):
     """The published film: an object in the store."""
 
     key: str
@@ -75,7 +75,7 @@ class Film(Wire):
 # Events ---------------------------------------------------------------------------------------------------
 
 
-class JobEvent(Wire, tag_field="type"):
+class JobEvent(Wire, frozen=True, kw_only=True, tag_field="type"):
     """A fact in a job's life. `id` is the same however often the fact is told: it is the Nats-Msg-Id."""
 
     subject_root: ClassVar[str] = "jobs"
@@ -86,16 +86,14 @@ class JobEvent(Wire, tag_field="type"):
 
     @property
     def fact(self) -> str:
-        tag = self.__struct_config__.tag
-        assert isinstance(tag, str)
-        return tag
+        return str(self.__struct_config__.tag)
 
     @property
     def subject(self) -> str:
         return f"{self.subject_root}.{self.job_id}.{self.fact}"
 
 
-class Requested(JobEvent, tag="requested"):
+class Requested(JobEvent, frozen=True, kw_only=True, tag="requested"):
     """Someone pressed Watch."""
 
     title: TitleRef
@@ -104,7 +102,7 @@ class Requested(JobEvent, tag="requested"):
     quality: Quality | None = None
 
 
-class Queued(JobEvent, tag="queued"):
+class Queued(JobEvent, frozen=True, kw_only=True, tag="queued"):
     """A release is picked and waits for an instance; this message is also the unit of work."""
 
     attempt: int
@@ -114,25 +112,25 @@ class Queued(JobEvent, tag="queued"):
     title: TitleRef
 
 
-class Unavailable(JobEvent, tag="unavailable"):
+class Unavailable(JobEvent, frozen=True, kw_only=True, tag="unavailable"):
     """No release can be offered; the job ends before its first attempt."""
 
     code: str
     message: str
 
 
-class AttemptEvent(JobEvent):
+class AttemptEvent(JobEvent, frozen=True, kw_only=True):
     """Told by the instance that holds the job: `(attempt, delivery)` is the fence."""
 
     attempt: int
     delivery: int
 
 
-class Started(AttemptEvent, tag="started"):
+class Started(AttemptEvent, frozen=True, kw_only=True, tag="started"):
     instance: str
 
 
-class Described(AttemptEvent, tag="described"):
+class Described(AttemptEvent, frozen=True, kw_only=True, tag="described"):
     """The release was opened and the film in it found."""
 
     file_name: str
@@ -140,23 +138,23 @@ class Described(AttemptEvent, tag="described"):
     container: str
 
 
-class Preparing(AttemptEvent, tag="preparing"):
+class Preparing(AttemptEvent, frozen=True, kw_only=True, tag="preparing"):
     """Every byte is there and verified; what remains is to publish it."""
 
 
-class Ready(AttemptEvent, tag="ready"):
+class Ready(AttemptEvent, frozen=True, kw_only=True, tag="ready"):
     film: Film
     expires_at: datetime | None = None
     """When it is deleted for its age; None: never for its age."""
 
 
-class AttemptFailed(AttemptEvent, tag="attempt_failed"):
+class AttemptFailed(AttemptEvent, frozen=True, kw_only=True, tag="attempt_failed"):
     code: str
     message: str
     blame: Blame
 
 
-class Failed(JobEvent, tag="failed"):
+class Failed(JobEvent, frozen=True, kw_only=True, tag="failed"):
     """The job is given up. `attempt` fences it: a newer attempt is not failed by an old verdict."""
 
     attempt: int
@@ -164,17 +162,17 @@ class Failed(JobEvent, tag="failed"):
     message: str
 
 
-class Expired(JobEvent, tag="expired"):
+class Expired(JobEvent, frozen=True, kw_only=True, tag="expired"):
     """Its time is over; from here on nobody is sent to it any more."""
 
     reason: Literal["age", "unwatched"]
 
 
-class Deleted(JobEvent, tag="deleted"):
+class Deleted(JobEvent, frozen=True, kw_only=True, tag="deleted"):
     """Nothing of it is left in the store."""
 
 
-class Watched(JobEvent, tag="watched"):
+class Watched(JobEvent, frozen=True, kw_only=True, tag="watched"):
     """Someone was given the URL to play it."""
 
     subject_root: ClassVar[str] = "watch"
@@ -199,7 +197,7 @@ EVENT_TYPES: tuple[type[JobEvent], ...] = (
 # Not history: the present, and what the owner should know -------------------------------------------------
 
 
-class Progress(Wire):
+class Progress(Wire, frozen=True, kw_only=True):
     """How far a running attempt is; only the last one per job is kept, in memory."""
 
     at: datetime
@@ -218,7 +216,7 @@ class Progress(Wire):
         return f"progress.{self.job_id}"
 
 
-class Alert(Wire):
+class Alert(Wire, frozen=True, kw_only=True):
     """Something the owner should look at."""
 
     id: str
@@ -235,46 +233,44 @@ class Alert(Wire):
 # Queries: the subject is svc.<service>.<tag> --------------------------------------------------------------
 
 
-class Query(Wire, tag_field="query"):
+class Query(Wire, frozen=True, kw_only=True, tag_field="query"):
     service: ClassVar[str]
 
     @property
     def subject(self) -> str:
-        tag = self.__struct_config__.tag
-        assert isinstance(tag, str)
-        return f"svc.{self.service}.{tag}"
+        return f"svc.{self.service}.{self.__struct_config__.tag}"
 
 
-class SearchMovies(Query, tag="search"):
+class SearchMovies(Query, frozen=True, kw_only=True, tag="search"):
     service: ClassVar[str] = "catalog"
     query: str
     page: int = 1
 
 
-class ListMovies(Query, tag="list"):
+class ListMovies(Query, frozen=True, kw_only=True, tag="list"):
     service: ClassVar[str] = "catalog"
     list: Literal["popular", "top"]
     page: int = 1
 
 
-class SimilarMovies(Query, tag="similar"):
+class SimilarMovies(Query, frozen=True, kw_only=True, tag="similar"):
     service: ClassVar[str] = "catalog"
     movie_id: int
     page: int = 1
 
 
-class GetMovie(Query, tag="movie"):
+class GetMovie(Query, frozen=True, kw_only=True, tag="movie"):
     service: ClassVar[str] = "catalog"
     movie_id: int
 
 
-class FindReleases(Query, tag="releases"):
+class FindReleases(Query, frozen=True, kw_only=True, tag="releases"):
     service: ClassVar[str] = "indexer"
     title: TitleRef
     quality: Quality | None = None
 
 
-class Movie(Wire):
+class Movie(Wire, frozen=True, kw_only=True):
     """A title as lists show it (movies API)."""
 
     id: int
@@ -287,21 +283,21 @@ class Movie(Wire):
     rating: float
 
 
-class MoviePage(Wire):
+class MoviePage(Wire, frozen=True, kw_only=True):
     page: int
     total_pages: int
     total_results: int
     results: tuple[Movie, ...]
 
 
-class Person(Wire):
+class Person(Wire, frozen=True, kw_only=True):
     name: str
     role: str
     """The character (cast) or the job (crew)."""
     photo_url: str | None = None
 
 
-class MovieDetails(Movie):
+class MovieDetails(Movie, frozen=True, kw_only=True):
     runtime_min: int | None
     genres: tuple[str, ...]
     cast: tuple[Person, ...]
@@ -309,7 +305,7 @@ class MovieDetails(Movie):
     imdb_id: str | None
 
 
-class Releases(Wire):
+class Releases(Wire, frozen=True, kw_only=True):
     releases: tuple[Candidate, ...]
 
 

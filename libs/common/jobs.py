@@ -75,7 +75,7 @@ _OVER = (Phase.FAILED, Phase.EXPIRED, Phase.DELETED)
 _UNDECIDED = (Phase.UNKNOWN, Phase.REQUESTED, Phase.QUEUED, Phase.WAITING, *_RUNNING)
 
 
-class Failure(Wire):
+class Failure(Wire, frozen=True, kw_only=True):
     """One failed attempt, as the job's story tells it."""
 
     attempt: int
@@ -87,7 +87,7 @@ class Failure(Wire):
     blame: Blame
 
 
-class JobState(Wire):
+class JobState(Wire, frozen=True, kw_only=True):
     """Everything the log says about one job."""
 
     job_id: str
@@ -249,14 +249,14 @@ class JobState(Wire):
 # What comes after a failed attempt --------------------------------------------------------------------------
 
 
-class TryNext(Wire):
+class TryNext(Wire, frozen=True, kw_only=True):
     """Queue this release at once: the last one was bad."""
 
     pick: Candidate
     alternatives: tuple[Candidate, ...]
 
 
-class TryAgain(Wire):
+class TryAgain(Wire, frozen=True, kw_only=True):
     """Queue the same release again after a while: the world was bad."""
 
     pick: Candidate
@@ -264,7 +264,7 @@ class TryAgain(Wire):
     delay_s: int
 
 
-class GiveUp(Wire):
+class GiveUp(Wire, frozen=True, kw_only=True):
     code: str
     message: str
 
