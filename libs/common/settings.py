@@ -1,0 +1,333 @@
+"""The owner's settings: built-in default < `matinee.toml` < environment.
+
+Every value is also an environment variable: `MATINEE_` + section + key (`MATINEE_GATEWAY_PORT`), the two
+lists as JSON (`MATINEE_INDEXERS`, `MATINEE_USENET`). Any string may be `env:NAME` or `file:/path`, for
+secrets.
+"""
+
+import difflib
+import json
+import os
+import tomllib
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any, Literal, cast, get_args
+from urllib.parse import urlsplit
+
+import msgspec
+from msgspec.structs import fields, replace
+
+from libs.common.errors import SettingsError
+
+ENV_PREFIX = "MATINEE_"
+SERVICES = ("catalog", "indexer", "downloader", "streamer", "janitor")
+MASK = "••••"
+
+_SECRET_KEYS = frozenset(
+    {"token", "api_key", "username", "password", "access_key_id", "secret_access_key", "secret"}
+)
+_LISTS = frozenset({"indexers", "usenet"})
+# What the environment may hold beside settings: where a service listens, what the supervisor tells a child.
+_NOT_SETTINGS = frozenset({f"MATINEE_{s.upper()}_PORT" for s in SERVICES} | {"MATINEE_LIFELINE_FD"})
+
+
+class Section(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Base of every section: unknown keys are errors."""
+
+
+class Gateway(Section, frozen=True, kw_only=True):
+    host: str = "127.0.0.1"
+    port: int = 8080
+    mode: Literal["owner", "accounts"] = "owner"
+
+
+class Nats(Section, frozen=True, kw_only=True):
+    url: str = ""
+
+
+class Tmdb(Section, frozen=True, kw_only=True):
+    url: str = "https://api.themoviedb.org"
+    token: str = "env:TMDB_API_KEY"  # noqa: S105  (says where it is, not what it is)
+
+
+class IndexerSettings(Section, frozen=True, kw_only=True):
+    name: str
+    kind: Literal["newznab", "torznab", "prowlarr", "yts", "archive_org"] = "newznab"
+    url: str
+    api_key: str = ""
+
+
+class UsenetServer(Section, frozen=True, kw_only=True):
+    host: str
+    port: int = 563
+    tls: bool = True
+    allow_plaintext: bool = False
+    ca_file: str = ""
+    username: str = ""
+    password: str = ""
+    connections: int = 20
+    priority: int = 0
+    retention_days: int = 0
+
+
+class Storage(Section, frozen=True, kw_only=True):
+    kind: Literal["files", "s3"] = "files"
+    endpoint: str = ""
+    bucket: str = "matinee"
+    region: str = "auto"
+    access_key_id: str = "env:S3_ACCESS_KEY_ID"
+    secret_access_key: str = "env:S3_SECRET_ACCESS_KEY"  # noqa: S105  (as above)
+    url_ttl_s: int = 14_400
+
+
+class Retention(Section, frozen=True, kw_only=True):
+    after_ready_h: float = 24.0
+    unwatched_days: float = 7.0
+
+
+class Downloader(Section, frozen=True, kw_only=True):
+    runner: Literal["process", "docker", "kubernetes", "none"] = "process"
+    max_instances: int = 2
+    image: str = "matinee-downloader"
+    scratch_dir: str = ""
+    max_film_bytes: int = 100_000_000_000
+
+
+class Settings(Section, frozen=True, kw_only=True):
+    data_dir: str = "data"
+    public_url: str = ""
+    """As people's browsers reach the gateway; `load` fills it in from `gateway` when it isn't set."""
+    secret: str = ""
+    gateway: Gateway = Gateway()
+    nats: Nats = Nats()
+    tmdb: Tmdb = Tmdb()
+    indexers: tuple[IndexerSettings, ...] = ()
+    usenet: tuple[UsenetServer, ...] = ()
+    storage: Storage = Storage()
+    retention: Retention = Retention()
+    downloader: Downloader = Downloader()
+
+    @property
+    def data(self) -> Path:
+        return Path(self.data_dir).expanduser().absolute()
+
+    @property
+    def run_dir(self) -> Path:
+        """Where running processes leave what others need to find them."""
+        return self.data / "run"
+
+    @property
+    def scratch(self) -> Path:
+        configured = self.downloader.scratch_dir
+        return Path(configured).expanduser().absolute() if configured else self.data / "scratch"
+
+    def database(self, service: str) -> Path:
+        return self.data / "db" / f"{service}.sqlite3"
+
+    def secrets(self) -> tuple[str, ...]:
+        """Every secret value, longest first, for scrubbing them from texts."""
+        found = {value for key, value in _strings(msgspec.to_builtins(self)) if key in _SECRET_KEYS}
+        return tuple(sorted((s for s in found if len(s) >= 4), key=len, reverse=True))
+
+
+def load(
+    path: Path | None = None,
+    environ: Mapping[str, str] | None = None,
+    overrides: Mapping[str, Any] | None = None,
+) -> Settings:
+    """The effective settings. Raises `SettingsError` naming the key, the fault and what is possible.
+
+    `path` must exist if given. `overrides` are dotted keys (`gateway.port`) from the command line.
+    """
+    env = os.environ if environ is None else environ
+    tree = _from_file(path) if path else {}
+    for key, value in _from_environment(env):
+        _put(tree, key, value)
+    for dotted, value in (overrides or {}).items():
+        _put(tree, tuple(dotted.split(".")), value)
+    base = path.parent if path else Path.cwd()
+    resolved = cast("dict[str, Any]", _resolve(_with_reference_defaults(tree), env, base, ""))
+    try:
+        settings = msgspec.convert(resolved, Settings, strict=False)
+    except msgspec.ValidationError as error:
+        raise SettingsError(_explain(error)) from error
+    if not settings.public_url:
+        host = "127.0.0.1" if settings.gateway.host in ("0.0.0.0", "::") else settings.gateway.host  # noqa: S104
+        settings = replace(settings, public_url=f"http://{host}:{settings.gateway.port}")
+    _check(settings)
+    return settings
+
+
+def masked(settings: Settings) -> dict[str, Any]:
+    """The settings as plain data with every secret replaced."""
+    tree: dict[str, Any] = msgspec.to_builtins(settings)
+
+    def mask(node: Any) -> Any:
+        if isinstance(node, dict):
+            items = cast("dict[str, Any]", node).items()
+            return {k: (MASK if v else "") if k in _SECRET_KEYS else mask(v) for k, v in items}
+        if isinstance(node, list | tuple):
+            return [mask(v) for v in cast("list[Any]", node)]
+        return node
+
+    return cast("dict[str, Any]", mask(tree))
+
+
+def _from_file(path: Path) -> dict[str, Any]:
+    try:
+        with path.open("rb") as file:
+            return tomllib.load(file)
+    except FileNotFoundError as error:
+        raise SettingsError(f"There is no settings file at {path}.") from error
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise SettingsError(f"{path} is not valid TOML: {error}.") from error
+
+
+def _from_environment(env: Mapping[str, str]) -> list[tuple[tuple[str, ...], Any]]:
+    names = {_env_name(key): key for key in _leaves(Settings, ())}
+    found: list[tuple[tuple[str, ...], Any]] = []
+    for name, text in env.items():
+        if not name.startswith(ENV_PREFIX) or name in _NOT_SETTINGS:
+            continue
+        if name not in names:
+            raise SettingsError(f"{name} is not a setting.{_nearest(name, names)}")
+        key = names[name]
+        found.append((key, _json_list(name, text) if key[0] in _LISTS else text))
+    return found
+
+
+def _json_list(name: str, text: str) -> Any:
+    try:
+        value: Any = json.loads(text)
+    except ValueError as error:
+        raise SettingsError(f"{name} must be a JSON list: {error}.") from error
+    if not isinstance(value, list):
+        raise SettingsError(f"{name} must be a JSON list.")
+    return cast("list[Any]", value)
+
+
+def _env_name(key: tuple[str, ...]) -> str:
+    return ENV_PREFIX + "_".join(key).upper()
+
+
+def _leaves(kind: type[Section], above: tuple[str, ...]) -> list[tuple[str, ...]]:
+    found: list[tuple[str, ...]] = []
+    for field in fields(kind):
+        inner = field.type
+        if isinstance(inner, type) and issubclass(inner, Section):
+            found += _leaves(inner, (*above, field.name))
+        else:
+            found.append((*above, field.name))
+    return found
+
+
+def _put(tree: dict[str, Any], key: tuple[str, ...], value: Any) -> None:
+    for part in key[:-1]:
+        below = tree.setdefault(part, {})
+        if not isinstance(below, dict):
+            raise SettingsError(f"[{part}] must be a section.")
+        tree = cast("dict[str, Any]", below)
+    tree[key[-1]] = value
+
+
+def _with_reference_defaults(tree: dict[str, Any]) -> dict[str, Any]:
+    """Defaults that are references (`env:…`) go through the same resolution as the owner's own values."""
+    for section in (Tmdb, Storage):
+        name = section.__name__.lower()
+        values = tree.setdefault(name, {})
+        if isinstance(values, dict):
+            for field in fields(section):
+                if isinstance(field.default, str) and field.default.startswith("env:"):
+                    cast("dict[str, Any]", values).setdefault(field.name, field.default)
+    return tree
+
+
+def _resolve(node: Any, env: Mapping[str, str], base: Path, where: str) -> Any:
+    if isinstance(node, dict):
+        items = cast("dict[str, Any]", node).items()
+        return {k: _resolve(v, env, base, f"{where}.{k}".lstrip(".")) for k, v in items}
+    if isinstance(node, list):
+        return [_resolve(v, env, base, f"{where}[{i}]") for i, v in enumerate(cast("list[Any]", node))]
+    if not isinstance(node, str):
+        return node
+    if node.startswith("env:"):
+        # Missing is empty: who needs the value says so, in its own words, when it needs it.
+        return env.get(node[4:], "")
+    if node.startswith("file:"):
+        file = base / node[5:]
+        try:
+            return file.read_text().strip()
+        except (OSError, UnicodeDecodeError) as error:
+            raise SettingsError(f"{where} points to {file}, which can't be read.") from error
+    return node
+
+
+def _explain(error: msgspec.ValidationError) -> str:
+    text = str(error)
+    path = text.rpartition(" - at `$.")[2].rstrip("`") if " - at `$." in text else ""
+    reason = text.partition(" - at ")[0]
+    if "unknown field" in reason:
+        unknown = reason.rpartition("`")[0].rpartition("`")[2]
+        where = f"{path}.{unknown}".lstrip(".")
+        return f"{where} is not a setting.{_nearest(unknown, [f.name for f in fields(_type_at(path))])}"
+    if "enum value" in reason:
+        possible = " | ".join(map(str, get_args(_type_at(path))))
+        return f"{path} can be {possible}; {reason[0].lower()}{reason[1:]}."
+    return f"{path or 'The settings'}: {reason[0].lower()}{reason[1:]}."
+
+
+def _type_at(path: str) -> Any:
+    kind: Any = Settings
+    lists: dict[str, type[Section]] = {"indexers": IndexerSettings, "usenet": UsenetServer}
+    for part in filter(None, path.split(".")):
+        name = part.partition("[")[0]
+        kind = lists.get(name) or {f.name: f.type for f in fields(kind)}[name]
+    return kind
+
+
+def _nearest(name: str, known: Mapping[str, Any] | list[str]) -> str:
+    close = difflib.get_close_matches(name, list(known), n=1, cutoff=0.4)
+    return f" Did you mean {close[0]}?" if close else ""
+
+
+def _check(settings: Settings) -> None:
+    for i, server in enumerate(settings.usenet):
+        loopback = server.host in ("localhost", "127.0.0.1", "::1")
+        if not server.tls and not loopback and not server.allow_plaintext:
+            raise SettingsError(
+                f"usenet[{i}].tls = false would send the password of {server.host} in the clear. "
+                "Use TLS, or set allow_plaintext = true if you mean it."
+            )
+        if not 1 <= server.connections <= 100:
+            raise SettingsError(f"usenet[{i}].connections must be between 1 and 100.")
+    names = [i.name for i in settings.indexers]
+    if len(set(names)) != len(names):
+        raise SettingsError("Two indexers have the same name; each needs its own.")
+    for where, url in (("public_url", settings.public_url), ("tmdb.url", settings.tmdb.url)):
+        _check_url(where, url)
+    for i, indexer in enumerate(settings.indexers):
+        _check_url(f"indexers[{i}].url", indexer.url)
+    if settings.storage.kind == "s3" and not settings.storage.endpoint:
+        raise SettingsError('storage.endpoint is needed for storage.kind = "s3".')
+    if settings.retention.after_ready_h < 0 or settings.retention.unwatched_days < 0:
+        raise SettingsError("retention.after_ready_h and retention.unwatched_days must not be negative.")
+    if settings.downloader.max_instances < 1:
+        raise SettingsError("downloader.max_instances must be at least 1.")
+
+
+def _check_url(where: str, url: str) -> None:
+    parts = urlsplit(url)
+    if parts.scheme not in ("http", "https") or not parts.hostname:
+        raise SettingsError(f"{where} must be an address such as https://example.org, not {url!r}.")
+
+
+def _strings(node: Any, key: str = "") -> Iterator[tuple[str, str]]:
+    """Every string in the tree with the key it stands under."""
+    if isinstance(node, str):
+        yield key, node
+    elif isinstance(node, dict):
+        for name, value in cast("dict[str, Any]", node).items():
+            yield from _strings(value, name)
+    elif isinstance(node, list | tuple):
+        for value in cast("list[Any]", node):
+            yield from _strings(value, key)
