@@ -1,0 +1,102 @@
+"""A release that is simply there: the Source protocol over bytes in memory, with holes where a test wants them."""
+
+from collections.abc import AsyncIterator, Mapping, Sequence
+from pathlib import Path
+
+import msgspec
+
+from services.downloader.errors import BytesLost
+from services.downloader.source import HEAD_BYTES, Landed, Lost, PostedFile, Span, Urgency
+
+
+class MemorySource:
+    """Posted `files` (name and bytes), each cut into articles; a hole makes every article it touches unreadable.
+
+    The spool of a file comes into being with its `fill`, in `spool` (a directory), with zeros where a hole is.
+    `reads` lists what was asked for, so that a test can tell which bytes were needed.
+    """
+
+    def __init__(
+        self,
+        files: Sequence[tuple[str, bytes]],
+        spool: Path,
+        *,
+        holes: Mapping[int, Sequence[Span]] | None = None,
+        article_bytes: int = 1000,
+    ) -> None:
+        self._names = [name for name, _ in files]
+        self._bytes = [data for _, data in files]
+        self._spool = spool
+        self._article_bytes = article_bytes
+        self._lost: dict[int, list[Span]] = {
+            file: _articles_hit(spans, len(self._bytes[file]), article_bytes)
+            for file, spans in (holes or {}).items()
+        }
+        self._mended: set[int] = set()
+        self.files: Sequence[PostedFile] = ()
+        self.bytes_received = 0
+        self.reads: list[tuple[int, int, int, Urgency]] = []
+        self.filled: list[int] = []
+
+    async def open(self) -> None:
+        self.files = [self._posted(index) for index in range(len(self._bytes))]
+
+    async def read(self, file: int, offset: int, length: int, urgency: Urgency) -> bytes:
+        data = self.path(file).read_bytes() if file in self._mended else self._bytes[file]
+        if offset < 0 or length < 0 or offset + length > len(data):
+            raise AssertionError(f"read of {offset}+{length} outside of file {file} ({len(data)} bytes)")
+        self.reads.append((file, offset, length, urgency))
+        wanted = Span(offset, offset + length)
+        if any(_overlap(wanted, hole) for hole in self.holes(file)):
+            raise BytesLost(f"{self._names[file]}: no server has these bytes")
+        self.bytes_received += length
+        return data[offset : offset + length]
+
+    async def fill(self, files: Sequence[int]) -> AsyncIterator[Landed | Lost]:
+        for file in files:
+            self.filled.append(file)
+            data = bytearray(self._bytes[file])
+            for hole in self.holes(file):
+                data[hole.start : hole.end] = bytes(hole.length)
+            if file not in self._mended:
+                self.path(file).write_bytes(data)
+            for span in _articles(len(data), self._article_bytes):
+                if any(_overlap(span, hole) for hole in self.holes(file)):
+                    yield Lost(file=file, span=span, reason="no such article")
+                else:
+                    yield Landed(file=file, span=span)
+
+    def holes(self, file: int) -> Sequence[Span]:
+        return [] if file in self._mended else self._lost.get(file, [])
+
+    def path(self, file: int) -> Path:
+        return self._spool / f"{file:05}.spool"
+
+    def mended(self, file: int) -> None:
+        self._mended.add(file)
+
+    async def close(self) -> None:
+        pass
+
+    def _posted(self, index: int) -> PostedFile:
+        data, name = self._bytes[index], self._names[index]
+        head = Span(0, min(len(data), HEAD_BYTES))
+        readable = not any(_overlap(head, hole) for hole in self.holes(index))
+        posted = PostedFile(index=index, subject=f'"{name}" yEnc', name=name, size_bytes=len(data))
+        return msgspec.structs.replace(posted, head=data[: head.end]) if readable else posted
+
+
+def _articles(size_bytes: int, article_bytes: int) -> list[Span]:
+    return [Span(at, min(at + article_bytes, size_bytes)) for at in range(0, size_bytes, article_bytes)]
+
+
+def _articles_hit(spans: Sequence[Span], size_bytes: int, article_bytes: int) -> list[Span]:
+    return [
+        article
+        for article in _articles(size_bytes, article_bytes)
+        if any(_overlap(article, span) for span in spans)
+    ]
+
+
+def _overlap(one: Span, other: Span) -> bool:
+    return one.start < other.end and other.start < one.end
