@@ -1,7 +1,7 @@
 """Readable bytes over posted files: what a film is, wherever its bytes lie.
 
-A film posted plainly, or stored in volumes of an archive, is a list of extents. This module only does arithmetic
-on them: which posted bytes make up a range of the film, and which ranges of the film are there already.
+A film posted plainly, or stored in volumes of an archive, is a list of extents. This module does arithmetic on
+them: which posted bytes make up a range of the film, and which ranges of the film are there already.
 """
 
 from bisect import bisect_left, bisect_right
@@ -28,8 +28,8 @@ class Extent(msgspec.Struct, frozen=True, order=True):
 class VirtualFile:
     """A file made of extents, in order. Immutable; no posted byte is part of it twice.
 
-    `name` is for showing and for its extension only, never a path. Raises ValueError for extents that are negative
-    or overlap: parsers of foreign bytes must have refused those.
+    `name` is for showing and for its extension only, never a path. Raises ValueError for extents that are
+    negative or overlap: parsers of foreign bytes must have refused those.
     """
 
     def __init__(self, name: str, extents: Iterable[Extent]) -> None:
@@ -58,7 +58,7 @@ class VirtualFile:
         return found
 
     def holding(self, file: int, span: Span) -> Iterator[Span]:
-        """The inverse of `spans`: which ranges of this file those posted bytes are; none if they are not part of it."""
+        """The inverse of `spans`: which ranges of this file those posted bytes are, if any."""
         pieces = self._posted.get(file, [])
         at = max(bisect_right(pieces, span.start, key=_posted_offset) - 1, 0)
         for extent, start in pieces[at:]:
@@ -69,19 +69,16 @@ class VirtualFile:
                 yield Span(start + first - extent.offset, start + last - extent.offset)
 
     async def read(self, source: Source, offset: int, length: int, urgency: Urgency) -> bytes:
-        """Exactly these bytes. Raises what `Source.read` raises, and ValueError for a range outside the file."""
+        """Exactly these bytes. Raises what `Source.read` raises, and ValueError for a range outside."""
         return b"".join(
-            [
-                await source.read(part.file, part.offset, part.length, urgency)
-                for part in self.spans(offset, length)
-            ]
+            [await source.read(e.file, e.offset, e.length, urgency) for e in self.spans(offset, length)]
         )
 
 
 class Ranges:
     """A set of byte ranges, kept disjoint and merged.
 
-    `add` finds its place by bisection and swallows what it touches, so adding n ranges merges at most n times.
+    `add` finds its place by bisection and swallows what it touches: n additions merge at most n times.
     """
 
     def __init__(self) -> None:
@@ -126,7 +123,7 @@ class Coverage:
             self._ranges.add(span.start, span.end)
 
     def covers(self, offset: int, length: int) -> bool:
-        """Whether all of these bytes of the film are there. False for a range that reaches outside the film."""
+        """Whether all of these bytes of the film are there; false for a range that reaches outside."""
         return offset >= 0 and self._ranges.covers(offset, offset + length)
 
 

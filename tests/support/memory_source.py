@@ -1,4 +1,4 @@
-"""A release that is simply there: the Source protocol over bytes in memory, with holes where a test wants them."""
+"""A release that is simply there: the Source protocol over bytes in memory, with holes if a test wants them."""
 
 from collections.abc import AsyncIterator, Mapping, Sequence
 from pathlib import Path
@@ -10,9 +10,9 @@ from services.downloader.source import HEAD_BYTES, Landed, Lost, PostedFile, Spa
 
 
 class MemorySource:
-    """Posted `files` (name and bytes), each cut into articles; a hole makes every article it touches unreadable.
+    """Posted `files` (name and bytes), each cut into articles; a hole loses every article it touches.
 
-    The spool of a file comes into being with its `fill`, in `spool` (a directory), with zeros where a hole is.
+    The spool of a file comes into being with its `fill`, in directory `spool`, with zeros where a hole is.
     `reads` lists what was asked for, so that a test can tell which bytes were needed.
     """
 
