@@ -233,7 +233,7 @@ class Alert(Wire, frozen=True, kw_only=True):
 # Queries: the subject is svc.<service>.<tag> --------------------------------------------------------------
 
 
-class Query(Wire, frozen=True, kw_only=True, tag_field="query"):
+class Query(Wire, frozen=True, kw_only=True, tag_field="ask"):
     service: ClassVar[str]
 
     @property

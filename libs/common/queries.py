@@ -1,0 +1,111 @@
+"""Questions between services: request and reply over NATS micro services.
+
+A refusal crosses the wire as a code and a sentence, never as a repr. Requests are answered concurrently (the
+library's own handlers run one after the other) and drained on stop (the library doesn't).
+"""
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from contextlib import suppress
+from typing import TypeVar
+
+import msgspec
+import structlog
+from nats.errors import Error as NatsError
+from nats.errors import NoRespondersError
+from nats.micro import add_service  # pyright: ignore[reportUnknownVariableType]  (its **kwargs are untyped)
+from nats.micro.request import Request
+
+from libs.common.bus import Bus
+from libs.common.errors import ErrorCode, ServiceError
+from libs.common.events import Query, Wire, decode, encode
+
+log = structlog.get_logger(__name__)
+
+CONCURRENT_ANSWERS = 64
+DRAIN_S = 2.0
+_CODE = "Nats-Service-Error-Code"
+_TEXT = "Nats-Service-Error"
+
+Answer = TypeVar("Answer", bound=Wire)
+Q = TypeVar("Q", bound=Query)
+
+
+async def ask(bus: Bus, query: Query, kind: type[Answer], *, timeout_s: float = 20.0) -> Answer:
+    """The answer. Raises ServiceError: the answering service's code, or INTERNAL_ERROR if nobody answers."""
+    try:
+        reply = await bus.client.request(query.subject, encode(query), timeout=timeout_s)
+    except NoRespondersError as error:
+        message = f"The {query.service} service is not running; try again in a moment."
+        raise ServiceError(ErrorCode.INTERNAL_ERROR, message) from error
+    except (NatsError, TimeoutError) as error:
+        message = f"The {query.service} service did not answer in time; try again in a moment."
+        raise ServiceError(ErrorCode.INTERNAL_ERROR, message) from error
+    headers = reply.headers or {}
+    if code := headers.get(_CODE):
+        raise ServiceError(ErrorCode(code), headers.get(_TEXT, code))
+    return decode(reply.data, kind)
+
+
+class Answers:
+    """The queries that one service answers. `add` before `serve`."""
+
+    def __init__(self, bus: Bus, service: str, version: str) -> None:
+        self._bus = bus
+        self._name = service
+        self._version = version
+        self._endpoints: list[tuple[str, Callable[[Request], Awaitable[None]]]] = []
+        self._room = asyncio.Semaphore(CONCURRENT_ANSWERS)
+        self._running: set[asyncio.Task[None]] = set()
+
+    def add(self, kind: type[Q], answer: Callable[[Q], Awaitable[Wire]]) -> None:
+        """Have `answer` called for every query of this kind; what it raises as ServiceError is the reply."""
+
+        async def accept(request: Request) -> None:
+            await self._room.acquire()
+            task = asyncio.create_task(
+                self._answer(request, kind, answer), name=f"{self._name}.{kind.__name__}"
+            )
+            self._running.add(task)
+            task.add_done_callback(self._finished)
+
+        self._endpoints.append((str(kind.__struct_config__.tag), accept))
+
+    def _finished(self, task: asyncio.Task[None]) -> None:
+        self._running.discard(task)
+        self._room.release()
+
+    async def _answer(self, request: Request, kind: type[Q], answer: Callable[[Q], Awaitable[Wire]]) -> None:
+        headers: dict[str, str] | None = None
+        try:
+            data = encode(await answer(decode(request.data, kind)))
+        except ServiceError as error:
+            data, headers = b"", _refusal(error)
+        except msgspec.DecodeError as error:
+            data, headers = b"", _refusal(ServiceError(ErrorCode.INVALID_INPUT, str(error)))
+        except Exception:
+            log.exception("answer_failed", query=kind.__name__)
+            message = f"The {self._name} service hit an unexpected problem; its log says more."
+            data, headers = b"", _refusal(ServiceError(ErrorCode.INTERNAL_ERROR, message))
+        reply = request._msg.reply  # pyright: ignore[reportPrivateUsage]  (respond() echoes the request's headers)
+        with suppress(NatsError):
+            await self._bus.client.publish(reply, data, headers=headers)
+
+    async def serve(self) -> None:
+        """Answer until cancelled; then finish what is being answered."""
+        service = await add_service(self._bus.client, name=self._name, version=self._version)
+        group = service.add_group(name=f"svc.{self._name}")
+        for name, handler in self._endpoints:
+            await group.add_endpoint(name=name, handler=handler)
+        try:
+            await asyncio.Event().wait()
+        finally:
+            with suppress(NatsError, TimeoutError):
+                await service.stop()
+            if self._running:
+                await asyncio.wait(self._running, timeout=DRAIN_S)
+
+
+def _refusal(error: ServiceError) -> dict[str, str]:
+    # A header is one line.
+    return {_CODE: error.code.value, _TEXT: " ".join(error.message.split())[:1000]}
