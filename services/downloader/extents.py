@@ -1,7 +1,7 @@
 """Readable bytes over posted files: what a film is, wherever its bytes lie.
 
-A film posted plainly, or stored in volumes of an archive, is a list of extents. This module does arithmetic on
-them: which posted bytes make up a range of the film, and which ranges of the film are there already.
+A film posted plainly, or stored in volumes of an archive, is a list of extents. This module does arithmetic
+on them: which posted bytes make up a range of the film, and which ranges of it are there already.
 """
 
 from bisect import bisect_left, bisect_right

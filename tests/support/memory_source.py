@@ -1,4 +1,4 @@
-"""A release that is simply there: the Source protocol over bytes in memory, with holes if a test wants them."""
+"""A release that is simply there: the Source protocol over bytes in memory, with holes as a test wants."""
 
 from collections.abc import AsyncIterator, Mapping, Sequence
 from pathlib import Path
