@@ -19,7 +19,7 @@ from nats.aio.subscription import Subscription
 from nats.errors import ConnectionClosedError, NoRespondersError
 from nats.errors import Error as NatsError
 from nats.errors import TimeoutError as NatsTimeoutError
-from nats.js.api import AckPolicy, ConsumerConfig, DeliverPolicy
+from nats.js.api import AckPolicy, ConsumerConfig, DeliverPolicy, PubAck, RawStreamMsg
 from nats.js.client import JetStreamContext
 from nats.js.errors import APIError, NotFoundError
 
@@ -156,13 +156,13 @@ class Bus:
 
     async def publish_first(self, event: JobEvent) -> bool:
         """Store the event unless its subject already has one. Whether the stored one is this very event."""
-        headers = {"Nats-Msg-Id": event.id, "Nats-Expected-Last-Subject-Sequence": "0"}
+        only_first = {"Nats-Msg-Id": event.id, "Nats-Expected-Last-Subject-Sequence": "0"}
         try:
-            await self._publish(event.subject, encode(event), headers, patience_s=10.0)
+            await self._publish(event.subject, encode(event), only_first, patience_s=10.0)
         except Conflict:
             # The check comes before the duplicate check: the conflict may be with our own first try.
             stored = await self.js.get_last_msg(streams.JOBS, event.subject, direct=True)
-            return (stored.headers or {}).get("Nats-Msg-Id") == event.id
+            return headers_of(stored).get("Nats-Msg-Id") == event.id
         return True
 
     async def publish_at(self, event: JobEvent, when: datetime) -> None:
@@ -185,8 +185,8 @@ class Bus:
         deadline = time.monotonic() + patience_s
         while True:
             try:
-                ack = await self.js.publish(subject, data, headers=headers, timeout=PUBLISH_TIMEOUT_S)
-                return int(ack.seq)
+                ack: PubAck = await self.js.publish(subject, data, headers=headers, timeout=PUBLISH_TIMEOUT_S)
+                return ack.seq
             except APIError as error:
                 if error.err_code == WRONG_LAST_SEQUENCE:
                     raise Conflict(f"{subject} was written by someone else") from error
@@ -208,17 +208,28 @@ class Bus:
             raise BusUnavailable("NATS does not answer") from error
         return _stored(message.seq or 0, message.subject or subject, message.data or b"")
 
-    async def last_sequence(self, stream: str) -> int:
-        return (await self.js.stream_info(stream)).state.last_seq
+    async def last_sequence(self, stream: str, subjects: Sequence[str]) -> int:
+        """The sequence of the newest message under these subjects (wildcards allowed); 0 if there is none."""
+        newest = 0
+        for subject in subjects:
+            try:
+                message = await self.js.get_last_msg(stream, subject)
+            except NotFoundError:
+                continue
+            except (NatsError, TimeoutError) as error:
+                raise BusUnavailable("NATS does not answer") from error
+            newest = max(newest, message.seq or 0)
+        return newest
 
     async def tail(
         self, stream: str, subjects: Sequence[str], after: int = 0, *, until: int | None = None
     ) -> AsyncGenerator[Stored, None]:
         """Every message after sequence `after`, in order, each once; then what comes, for ever.
 
-        With `until`, ends once the stream has been read up to that sequence. Survives server restarts.
+        With `until` (a sequence that `last_sequence` gave for the same subjects), ends once it is reached.
+        Survives server restarts.
         """
-        while True:
+        while until is None or after < until:
             generation = self._generation
             inbox = self.client.new_inbox()
             subscription = await self.client.subscribe(inbox)
@@ -229,8 +240,6 @@ class Bus:
                     yield message
                     if until is not None and after >= until:
                         return
-                if until is not None and await self._nothing_left(stream, subjects, after, until):
-                    return
             except (NatsError, TimeoutError) as error:
                 log.info("tail_restarts", stream=stream, error=type(error).__name__)
                 await asyncio.sleep(0.25)
@@ -264,7 +273,7 @@ class Bus:
             except (NatsTimeoutError, TimeoutError):
                 continue
             silent_since = time.monotonic()
-            if (message.headers or {}).get("Status") == "100":
+            if headers_of(message).get("Status") == "100":
                 await self._answer_flow_control(message)
                 continue
             sequence = message.metadata.sequence
@@ -274,21 +283,9 @@ class Bus:
             yield _stored(sequence.stream, message.subject, message.data)
 
     async def _answer_flow_control(self, message: Msg) -> None:
-        stalled = (message.headers or {}).get("Nats-Consumer-Stalled")
+        stalled = headers_of(message).get("Nats-Consumer-Stalled")
         if reply := message.reply or stalled:
             await self.client.publish(reply)
-
-    async def _nothing_left(self, stream: str, subjects: Sequence[str], after: int, until: int) -> bool:
-        for subject in subjects:
-            try:
-                message = await self.js.get_msg(
-                    stream, seq=after + 1, subject=subject, next=True, direct=True
-                )
-            except NotFoundError:
-                continue
-            if (message.seq or 0) <= until:
-                return False
-        return True
 
     # Consuming ----------------------------------------------------------------------------------------------
 
@@ -369,6 +366,11 @@ class Bus:
             await self.client.drain()
         if not self.client.is_closed:
             await self.client.close()
+
+
+def headers_of(message: Msg | RawStreamMsg) -> dict[str, str]:
+    headers = cast("dict[str, str] | None", message.headers)
+    return headers or {}
 
 
 def _stored(sequence: int, subject: str, data: bytes) -> Stored:

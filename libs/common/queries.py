@@ -16,7 +16,7 @@ from nats.errors import NoRespondersError
 from nats.micro import add_service  # pyright: ignore[reportUnknownVariableType]  (its **kwargs are untyped)
 from nats.micro.request import Request
 
-from libs.common.bus import Bus
+from libs.common.bus import Bus, headers_of
 from libs.common.errors import ErrorCode, ServiceError
 from libs.common.events import Query, Wire, decode, encode
 
@@ -41,7 +41,7 @@ async def ask(bus: Bus, query: Query, kind: type[Answer], *, timeout_s: float = 
     except (NatsError, TimeoutError) as error:
         message = f"The {query.service} service did not answer in time; try again in a moment."
         raise ServiceError(ErrorCode.INTERNAL_ERROR, message) from error
-    headers = reply.headers or {}
+    headers = headers_of(reply)
     if code := headers.get(_CODE):
         raise ServiceError(ErrorCode(code), headers.get(_TEXT, code))
     return decode(reply.data, kind)

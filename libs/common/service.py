@@ -1,0 +1,152 @@
+"""A service's life: settings, logs, its four health endpoints, NATS, its tasks, and a stop within seconds.
+
+`run` is all that a service's `app.py` needs: it gives the body a `Service` and keeps it alive until SIGTERM,
+SIGINT, or the end of the supervisor that started it (its end of a pipe closes).
+"""
+
+import asyncio
+import contextlib
+import importlib.metadata
+import os
+import signal
+from collections.abc import Awaitable, Callable, Coroutine
+from typing import Any
+
+import structlog
+
+from libs.common.bus import Bus
+from libs.common.errors import BusError
+from libs.common.health import Check, Health, HttpServer
+from libs.common.settings import Settings
+from libs.common.streams import provision
+from libs.common.telemetry import BUILD, configure_logs
+
+log = structlog.get_logger(__name__)
+
+STOP_S = 4.0
+"""Longest time from the signal to the end, whatever still hangs."""
+LIFELINE = "MATINEE_LIFELINE_FD"
+
+
+def version() -> str:
+    return importlib.metadata.version("matinee")
+
+
+class Service:
+    """What a service's body works with.
+
+    On a stop: first its HTTP servers end, then its tasks, then what it registered to be closed, last first.
+    """
+
+    def __init__(
+        self, name: str, settings: Settings, bus: Bus, health: Health, tasks: asyncio.TaskGroup
+    ) -> None:
+        self.name = name
+        self.settings = settings
+        self.bus = bus
+        self.health = health
+        self.stopping = asyncio.Event()
+        self._group = tasks
+        self._tasks: list[asyncio.Task[None]] = []
+        self._front = contextlib.AsyncExitStack()
+        self._closers = contextlib.AsyncExitStack()
+
+    def task(self, work: Coroutine[Any, Any, None], name: str) -> None:
+        """Run it until the service stops. If it raises, the service ends; its supervisor starts it again."""
+        self._tasks.append(self._group.create_task(work, name=name))
+
+    async def http(self, app: Any, *, host: str, port: int) -> None:
+        """Serve an ASGI app until the service stops."""
+        await self._front.enter_async_context(HttpServer(app, host=host, port=port))
+
+    def on_close(self, close: Callable[[], Awaitable[None]]) -> None:
+        self._closers.push_async_callback(close)
+
+    def ready_when(self, check: Check) -> None:
+        """`readyz` is green only while every check returns None; else it shows the sentence returned."""
+        self.health.add(check)
+
+    async def stop(self) -> None:
+        self.stopping.set()
+        await self._front.aclose()
+        for task in self._tasks:
+            task.cancel()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
+        await self._closers.aclose()
+
+
+Body = Callable[[Service], Awaitable[None]]
+
+
+def run(name: str, settings: Settings, body: Body, *, own_http: bool = False) -> None:
+    """Run a service until it is told to stop. `own_http`: the body serves the health endpoints itself."""
+    configure_logs(name, settings.secrets())
+    BUILD.labels(service=name, version=version()).set(1)
+    asyncio.run(_live(name, settings, body, own_http))
+
+
+async def _live(name: str, settings: Settings, body: Body, own_http: bool) -> None:
+    stopping = asyncio.Event()
+    _listen_for_the_end(stopping)
+    health = Health(name, version())
+    main = asyncio.create_task(_serve(name, settings, body, health, stopping, own_http), name=name)
+    stop = asyncio.create_task(stopping.wait(), name="stop")
+    await asyncio.wait({main, stop}, return_when=asyncio.FIRST_COMPLETED)
+    if not main.done():
+        log.info("stopping")
+        await asyncio.wait({main}, timeout=STOP_S / 2)
+        main.cancel()
+        await asyncio.wait({main}, timeout=STOP_S / 2)
+    stop.cancel()
+    if main.done() and not main.cancelled():
+        main.result()
+    log.info("stopped")
+
+
+async def _serve(
+    name: str, settings: Settings, body: Body, health: Health, stopping: asyncio.Event, own_http: bool
+) -> None:
+    async with contextlib.AsyncExitStack() as stack:
+        if not own_http:
+            await stack.enter_async_context(HttpServer(health, host="127.0.0.1", port=_port(name)))
+        bus = await connect(settings, name, health)
+        stack.push_async_callback(bus.close)
+        async with asyncio.TaskGroup() as tasks:
+            service = Service(name, settings, bus, health, tasks)
+            try:
+                await body(service)
+                log.info("started", version=version())
+                await stopping.wait()
+            finally:
+                await service.stop()
+
+
+async def connect(settings: Settings, name: str, health: Health | None = None) -> Bus:
+    """The bus, with everything declared on it; waits for the server as long as it takes."""
+    bus: Bus | None = None
+
+    async def connected() -> str | None:
+        return await bus.probe() if bus else "NATS is not connected"
+
+    if health:
+        health.add(connected)
+    bus = await Bus.connect(settings.nats.url, name)
+    while True:
+        try:
+            await provision(bus.js)
+            return bus
+        except (BusError, TimeoutError, OSError) as error:
+            log.warning("provision_waits", error=type(error).__name__)
+            await asyncio.sleep(0.5)
+
+
+def _port(name: str) -> int:
+    return int(os.environ.get(f"MATINEE_{name.upper()}_PORT", "0"))
+
+
+def _listen_for_the_end(stopping: asyncio.Event) -> None:
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(number, stopping.set)
+    if lifeline := os.environ.get(LIFELINE):
+        loop.add_reader(int(lifeline), stopping.set)

@@ -1,0 +1,74 @@
+"""What every test may use: a real nats-server, ready in some ten milliseconds."""
+
+import json
+import subprocess
+import sys
+import time
+from collections.abc import AsyncIterator, Iterator
+from pathlib import Path
+
+import pytest
+
+from libs.common.bus import Bus
+from libs.common.streams import provision
+
+NATS_SERVER = Path(sys.executable).parent / "nats-server"
+
+
+class NatsServer:
+    """A nats-server with its own directory; can be killed and started again on the same data and port."""
+
+    def __init__(self, directory: Path) -> None:
+        self._directory = directory
+        self._port = -1
+        self._process: subprocess.Popen[bytes] | None = None
+
+    @property
+    def url(self) -> str:
+        return f"nats://127.0.0.1:{self._port}"
+
+    def start(self) -> None:
+        ports = self._directory / "ports"
+        ports.mkdir(parents=True, exist_ok=True)
+        for old in ports.iterdir():
+            old.unlink()
+        command = [
+            NATS_SERVER,
+            "-js",
+            "-sd",
+            self._directory / "js",
+            "-a",
+            "127.0.0.1",
+            "-p",
+            str(self._port),
+        ]
+        self._process = subprocess.Popen(
+            [*command, "--ports_file_dir", ports], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
+        )
+        deadline = time.monotonic() + 10
+        while not (found := list(ports.glob("*.ports"))):
+            assert time.monotonic() < deadline, "nats-server did not start"
+            time.sleep(0.005)
+        self._port = int(json.loads(found[0].read_text())["nats"][0].rpartition(":")[2])
+
+    def kill(self) -> None:
+        if self._process:
+            self._process.kill()
+            self._process.wait()
+            self._process = None
+
+
+@pytest.fixture
+def nats_server(tmp_path: Path) -> Iterator[NatsServer]:
+    server = NatsServer(tmp_path / "nats")
+    server.start()
+    yield server
+    server.kill()
+
+
+@pytest.fixture
+async def bus(nats_server: NatsServer) -> AsyncIterator[Bus]:
+    bus = await Bus.connect(nats_server.url, "test")
+    await provision(bus.js)
+    yield bus
+    await bus.close()
