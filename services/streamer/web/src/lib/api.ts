@@ -1,0 +1,173 @@
+import { ApiError, send, type Call } from "./http";
+import type { Session } from "./session.svelte";
+
+export interface Movie {
+  id: number;
+  title: string;
+  year: number | null;
+  release_date: string | null;
+  overview: string;
+  poster_url: string | null;
+  backdrop_url: string | null;
+  /** Out of 10; 0 when nobody has rated it. */
+  rating: number;
+}
+
+export interface MoviePage {
+  page: number;
+  total_pages: number;
+  total_results: number;
+  results: Movie[];
+}
+
+/** `role` is the character (cast) or the job (crew). */
+export interface Person {
+  name: string;
+  role: string;
+  photo_url: string | null;
+}
+
+export interface MovieDetails extends Movie {
+  runtime_min: number | null;
+  genres: string[];
+  cast: Person[];
+  crew: Person[];
+  imdb_id: string | null;
+  job_status: { job_id: string; status: JobStatus; progress: number; error_message: string | null } | null;
+}
+
+export interface Release {
+  id: string;
+  title: string;
+  size_bytes: number;
+  age_days: number;
+  indexer: string;
+  quality: string;
+  source: string | null;
+  codec: string | null;
+  group: string | null;
+  score: { total: number; parts: Record<string, number>; reasons: string[] };
+}
+
+export type JobStatus = "queued" | "downloading" | "preparing" | "ready" | "error" | "deleted";
+
+/** A job as REST and the event stream show it. Times are RFC 3339, `progress` is 0 to 100. */
+export interface Job {
+  job_id: string;
+  movie_id: number;
+  title: string;
+  poster_url: string | null;
+  status: JobStatus;
+  stage: string | null;
+  progress: number;
+  playable: boolean;
+  error_message: string | null;
+  error_code: string | null;
+  release_title: string | null;
+  release_id: string | null;
+  done_bytes: number | null;
+  total_bytes: number | null;
+  speed_bps: number | null;
+  eta_s: number | null;
+  retry_at: string | null;
+  created_at: string;
+  updated_at: string;
+  ready_at: string | null;
+  expires_at: string | null;
+  last_watched_at: string | null;
+}
+
+export interface Stream {
+  url: string;
+  content_type: string;
+  size_bytes: number;
+  expires_at: string;
+}
+
+export interface Watched {
+  movie_id: number;
+  title: string;
+  poster_url: string | null;
+  last_watched_at: string;
+  job_id: string | null;
+  status: JobStatus;
+}
+
+export interface FetchOrder {
+  mode: "auto" | "manual";
+  release_id?: string;
+  quality_preference?: "720p" | "1080p" | "4K";
+}
+
+const MOVIES = "/api/movies-on-demand";
+
+/** The movies API, signed in by cookie. Every method throws `ApiError` with a sentence fit to show. */
+export class Api {
+  constructor(readonly session: Session) {}
+
+  search(query: string, page: number, signal?: AbortSignal): Promise<MoviePage> {
+    return this.#call(`/search?${new URLSearchParams({ query, page: String(page) })}`, { signal });
+  }
+
+  popular(signal?: AbortSignal): Promise<MoviePage> {
+    return this.#call("/popular", { signal });
+  }
+
+  top(signal?: AbortSignal): Promise<MoviePage> {
+    return this.#call("/top", { signal });
+  }
+
+  movie(id: number, signal?: AbortSignal): Promise<MovieDetails> {
+    return this.#call(`/movies/${id}`, { signal });
+  }
+
+  similar(id: number, signal?: AbortSignal): Promise<MoviePage> {
+    return this.#call(`/movies/${id}/similar`, { signal });
+  }
+
+  async releases(id: number, signal?: AbortSignal): Promise<Release[]> {
+    const answer = await this.#call<{ releases: Release[] }>(`/movies/${id}/releases`, { signal });
+    return answer.releases;
+  }
+
+  /** Starts the film, or joins the job that is already on its way. */
+  fetch(id: number, order: FetchOrder): Promise<Job> {
+    return this.#call(`/movies/${id}/fetch`, { method: "POST", body: order });
+  }
+
+  job(jobId: string, signal?: AbortSignal): Promise<Job> {
+    return this.#call(`/jobs/${encodeURIComponent(jobId)}`, { signal });
+  }
+
+  jobs(limit: number, offset: number, signal?: AbortSignal): Promise<{ jobs: Job[]; total: number }> {
+    return this.#call(`/jobs?limit=${limit}&offset=${offset}`, { signal });
+  }
+
+  stream(jobId: string): Promise<Stream> {
+    return this.#call(`/movies/${encodeURIComponent(jobId)}/stream`);
+  }
+
+  async history(signal?: AbortSignal): Promise<Watched[]> {
+    const answer = await this.#call<{ history: Watched[] }>("/history", { signal });
+    return answer.history;
+  }
+
+  async #call<T>(path: string, call: Call = {}): Promise<T> {
+    const url = `${this.session.base}${MOVIES}${path}`;
+    const attempt = () => send<T>(url, { ...call, csrf: call.method === "POST" ? this.session.csrf : null });
+    try {
+      return await attempt();
+    } catch (error) {
+      if (!isSignedOut(error)) throw error;
+      if (!(await this.session.refresh())) {
+        this.session.lost();
+        throw error;
+      }
+    }
+    return await attempt();
+  }
+}
+
+function isSignedOut(error: unknown): boolean {
+  return error instanceof ApiError && error.status === 401;
+}
