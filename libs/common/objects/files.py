@@ -36,7 +36,7 @@ _PART_SUFFIX = ".part"
 _TYPE_SUFFIX = ".type"
 _MAX_TYPE_BYTES = 255
 # How often a folder is made again when a delete_prefix next door removes it, empty, under our hands.
-_FOLDER_ATTEMPTS = 5
+_FOLDER_ATTEMPTS = 20
 
 
 class FilesStore:
@@ -232,8 +232,8 @@ class FileUpload:
 def _create_draft(target: Path) -> Path:
     draft = target.with_name(f".{target.name}.{secrets.token_hex(8)}{_PART_SUFFIX}")
     for attempt in range(_FOLDER_ATTEMPTS):
-        draft.parent.mkdir(parents=True, exist_ok=True)
         try:
+            draft.parent.mkdir(parents=True, exist_ok=True)
             os.close(os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o640))
         except FileNotFoundError:
             if attempt == _FOLDER_ATTEMPTS - 1:

@@ -5,6 +5,7 @@ no deletion of many keys in one request. So nothing here depends on those.
 """
 
 import asyncio
+import io
 from collections.abc import AsyncIterator, Generator
 from contextlib import AsyncExitStack, contextmanager
 from datetime import UTC
@@ -266,8 +267,8 @@ class S3Upload:
             answer = await client.upload_part(
                 **self._upload,
                 PartNumber=number,
-                # botocore takes no memoryview.
-                Body=bytes(data) if isinstance(data, memoryview) else data,
+                # aiohttp writes a file piece by piece, but bytes in one go; and botocore takes no memoryview.
+                Body=io.BytesIO(data),
             )
         self._lengths[number] = length
         self._etags[number] = answer["ETag"]
