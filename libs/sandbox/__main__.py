@@ -1,0 +1,87 @@
+"""`python -m libs.sandbox --dir DIR`: the sandbox in the foreground; `DIR/sandbox.json` says where it is."""
+
+import argparse
+import asyncio
+import signal
+import sys
+from pathlib import Path
+
+import msgspec
+
+from libs.sandbox.sandbox import Addresses, Sandbox
+
+ADDRESS_FILE = "sandbox.json"
+
+
+def _arguments() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(prog="python -m libs.sandbox", description=__doc__)
+    parser.add_argument("--dir", type=Path, required=True, help="where sandbox.json, ca.pem and the films go")
+    parser.add_argument("--cache", type=Path, help="where films are kept (default: DIR/films)")
+    parser.add_argument("--films", choices=("all", "few"), default="all")
+    parser.add_argument("--tmdb-port", type=int, default=0, help="0: any free port")
+    parser.add_argument("--newznab-port", type=int, default=0)
+    parser.add_argument("--nntp-port", type=int, default=0)
+    parser.add_argument("--no-tls", action="store_true", help="the news server speaks without TLS")
+    parser.add_argument("--lifeline", action="store_true", help="stop when standard input closes")
+    return parser.parse_args()
+
+
+async def _main(arguments: argparse.Namespace) -> None:
+    stop = asyncio.Event()
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGINT, signal.SIGTERM):
+        loop.add_signal_handler(number, stop.set)
+    async with asyncio.TaskGroup() as group:
+        serving = group.create_task(_serve(arguments), name="sandbox-serve")
+        if arguments.lifeline:
+            group.create_task(_stop_with_stdin(stop), name="sandbox-lifeline")
+        stopping = group.create_task(stop.wait(), name="sandbox-signals")
+        await asyncio.wait((stopping, serving), return_when=asyncio.FIRST_COMPLETED)
+        serving.cancel()
+        stop.set()
+
+
+async def _serve(arguments: argparse.Namespace) -> None:
+    sandbox = Sandbox(
+        arguments.dir,
+        films=arguments.films,
+        cache=arguments.cache,
+        tmdb_port=arguments.tmdb_port,
+        newznab_port=arguments.newznab_port,
+        nntp_port=arguments.nntp_port,
+        nntp_tls=not arguments.no_tls,
+    )
+    async with sandbox:
+        _write_addresses(sandbox.addresses, arguments.dir)
+        await sandbox.stopped()
+
+
+def _write_addresses(addresses: Addresses, directory: Path) -> None:
+    part = directory / "sandbox.json.part"
+    part.write_bytes(msgspec.json.format(msgspec.json.encode(addresses)))
+    part.replace(directory / ADDRESS_FILE)
+
+
+async def _stop_with_stdin(stop: asyncio.Event) -> None:
+    reader = asyncio.StreamReader()
+    await asyncio.get_running_loop().connect_read_pipe(
+        lambda: asyncio.StreamReaderProtocol(reader), sys.stdin
+    )
+    while not stop.is_set() and await reader.read(4096):
+        pass
+    stop.set()
+
+
+def main() -> None:
+    """Runs until SIGINT or SIGTERM (or, with a lifeline, until standard input closes)."""
+    arguments = _arguments()
+    address_file: Path = arguments.dir / ADDRESS_FILE
+    address_file.unlink(missing_ok=True)
+    try:
+        asyncio.run(_main(arguments))
+    finally:
+        address_file.unlink(missing_ok=True)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,118 @@
+"""What the sandbox does wrong on demand, and what it counts."""
+
+from collections import Counter
+from typing import Annotated, Literal
+
+import msgspec
+
+HANG_S = 600
+"""How long a hanging answer hangs before it gives up."""
+
+_Positive = Annotated[int, msgspec.Meta(gt=0)]
+_Natural = Annotated[int, msgspec.Meta(ge=0)]
+
+
+class NntpFaults(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """The news server's. Releases are named by their titles, articles by message-ids without brackets."""
+
+    missing: frozenset[str] = frozenset()
+    missing_every: dict[str, _Positive] = {}
+    """Release → n: each n-th article of every file of the release is not there."""
+    corrupt: frozenset[str] = frozenset()
+    corrupt_every: dict[str, _Positive] = {}
+    bytes_per_s: _Positive | None = None
+    """Per connection."""
+    delay_ms: _Natural = 0
+    """Before each answer."""
+    drop_every: _Positive | None = None
+    """Cuts the connection in the middle of its n-th body."""
+    refuse_credentials: bool = False
+    max_connections: _Natural | None = None
+    """Greets the ones above with 502."""
+
+
+class TmdbFaults(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    status: Literal[401, 404, 429, 500] | None = None
+    hang: bool = False
+
+
+class NewznabFaults(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    wrong_key: bool = False
+    """Every key is answered with error 100."""
+    limit_reached: bool = False
+    """Every request is answered with error 500."""
+    status: Literal[401, 403, 429, 500, 503] | None = None
+    html: bool = False
+    """A log-in page with status 200."""
+    malformed: bool = False
+    """RSS that is cut off in the middle of an element."""
+    hang: bool = False
+
+
+NzbFault = Literal["external_entity", "billion_laughs", "html", "truncated"]
+
+
+class Faults(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Everything that is wrong at the moment; the default is healthy."""
+
+    nntp: NntpFaults = NntpFaults()
+    tmdb: TmdbFaults = TmdbFaults()
+    newznab: NewznabFaults = NewznabFaults()
+    nzb: dict[str, NzbFault] = {}
+    """Release id → what is wrong with its NZB."""
+
+
+class FaultSwitch:
+    """Holds the faults in force. Every part reads `current` for each request it answers."""
+
+    def __init__(self) -> None:
+        self.current = Faults()
+
+    def set(self, faults: Faults) -> None:
+        """Replaces all faults at once."""
+        self.current = faults
+
+    def clear(self) -> None:
+        """Everything is healthy again."""
+        self.current = Faults()
+
+
+class Counters:
+    """What was asked of the sandbox since it started."""
+
+    def __init__(self) -> None:
+        self.articles: Counter[str] = Counter()
+        """Bodies served, by message-id"""
+        self.http: Counter[str] = Counter()
+        """Requests, by endpoint"""
+        self.nntp: Counter[str] = Counter()
+        """Commands, by their first word; `connections`, `bytes`, `refused`"""
+
+    def snapshot(self) -> dict[str, object]:
+        return {
+            "articles_total": self.articles.total(),
+            "articles": dict(self.articles),
+            "http": dict(self.http),
+            "nntp": dict(self.nntp),
+        }
+
+
+_BROKEN_NZB: dict[NzbFault, bytes] = {
+    "external_entity": (
+        b'<?xml version="1.0"?><!DOCTYPE nzb [<!ENTITY leak SYSTEM "file:///etc/passwd">]>'
+        b'<nzb xmlns="http://www.newzbin.com/DTD/2003/nzb"><file poster="&leak;" date="1" subject="x">'
+        b"<groups><group>a.b</group></groups><segments>"
+        b'<segment bytes="1" number="1">&leak;</segment></segments></file></nzb>'
+    ),
+    "billion_laughs": (
+        b'<?xml version="1.0"?><!DOCTYPE nzb [<!ENTITY a0 "ha">'
+        + b"".join(b'<!ENTITY a%d "%s">' % (n, b"&a%d;" % (n - 1) * 10) for n in range(1, 10))
+        + b']><nzb xmlns="http://www.newzbin.com/DTD/2003/nzb"><file subject="&a9;"/></nzb>'
+    ),
+    "html": b"<!DOCTYPE html><html><head><title>Log in</title></head><body><form></form></body></html>",
+}
+
+
+def broken_nzb(fault: NzbFault, nzb: bytes) -> bytes:
+    """What a release's NZB becomes under that fault."""
+    return nzb[: len(nzb) // 2] if fault == "truncated" else _BROKEN_NZB[fault]

@@ -1,0 +1,68 @@
+"""The sandbox's programme: what each invented title is, and the few of them that have a film."""
+
+import tomllib
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Literal
+
+import msgspec
+
+FEW = (900001, 900002, 900003, 900004)
+"""Two MKV, two MP4; the odd ones' best release is RAR5 with par2, the even ones' is plain."""
+
+
+class FilmSpec(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """What the sandbox renders for a title; `seconds` is exact to one frame."""
+
+    container: Literal["mkv", "mp4"]
+    seconds: int
+
+
+class Title(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """One title as TMDB would know it. `rating` is 0 to 10, `palette` four `#rrggbb` colours."""
+
+    id: int
+    title: str
+    release_date: str
+    overview: str = ""
+    tagline: str = ""
+    runtime_min: int = 0
+    genres: tuple[str, ...] = ()
+    rating: float = 0.0
+    votes: int = 0
+    popularity: float = 1.0
+    imdb_id: str | None = None
+    palette: tuple[str, str, str, str] = ("#1f2933", "#52606d", "#f0b429", "#f5f7fa")
+    cast: tuple[tuple[str, str], ...] = ()
+    """(name, character)"""
+    crew: tuple[tuple[str, str, str], ...] = ()
+    """(name, job, department)"""
+    film: FilmSpec | None = None
+
+    @property
+    def year(self) -> int:
+        return int(self.release_date[:4])
+
+
+class Programme:
+    """Every title of one sandbox, in the order they are listed; titles can be added while it runs."""
+
+    def __init__(self, titles: Iterable[Title]) -> None:
+        self._titles = {title.id: title for title in titles}
+
+    def __iter__(self):
+        return iter(self._titles.values())
+
+    def get(self, title_id: int) -> Title | None:
+        return self._titles.get(title_id)
+
+    def add(self, title: Title) -> None:
+        """Adds the title, or replaces the one with its id."""
+        self._titles[title.id] = title
+
+
+def load_titles() -> tuple[Title, ...]:
+    """The built-in programme, the most popular first."""
+    raw = tomllib.loads(Path(__file__).with_name("titles.toml").read_text(encoding="utf-8"))
+    titles = msgspec.convert(raw["titles"], tuple[Title, ...])
+    return tuple(sorted(titles, key=lambda title: -title.popularity))
