@@ -1,0 +1,131 @@
+"""Articles on their way, and the lanes they wait in. All of it belongs to the engine's thread."""
+
+from collections import deque
+from dataclasses import dataclass, field
+from enum import Enum, auto
+
+from services.downloader.errors import DownloaderError
+from services.downloader.source import Span, Urgency
+
+
+class Stage(Enum):
+    IDLE = auto()
+    WAITING = auto()
+    IN_FLIGHT = auto()
+    DONE = auto()
+    """Its outcome is known: nothing will be done about it again."""
+
+
+@dataclass(slots=True, eq=False)
+class Article:
+    """One wanted article and what has been tried for it."""
+
+    file: int
+    slot: int
+    """Its place in the file, counted from 0: the segment number less one."""
+    message_id: str
+    urgency: Urgency
+    home: "Lanes | None" = None
+    """Where it waits, while it does."""
+    stage: Stage = Stage.IDLE
+    refused_by: int = 0
+    """A bit for each server that has missed it or sent it bad."""
+    bad_from: int = 0
+    """The bit of the last server that had it, but bad."""
+    retried: bool = False
+    drops: int = 0
+    """How often a connection was lost while this article was being answered."""
+    reasons: list[str] = field(default_factory=list[str])
+
+
+@dataclass(slots=True, frozen=True)
+class Fetched:
+    article: Article
+    span: Span
+
+
+@dataclass(slots=True, frozen=True)
+class Missing:
+    """No server has it in good order."""
+
+    article: Article
+    reason: str
+
+
+@dataclass(slots=True, frozen=True)
+class Failed:
+    """It could not be asked for, or not be kept: the article itself may be fine."""
+
+    article: Article
+    error: DownloaderError
+
+
+@dataclass(slots=True, frozen=True)
+class Stopped:
+    """The engine is gone; nothing will come any more, for no article."""
+
+    error: DownloaderError
+
+
+Outcome = Fetched | Missing | Failed | Stopped
+
+
+class Lanes:
+    """Articles waiting for a server: the most urgent first, and first come first served among equals.
+
+    Its bound is the number of articles in one NZB; each waits in one place only (`Article.home`).
+    """
+
+    def __init__(self) -> None:
+        self._lanes: dict[Urgency, deque[Article]] = {urgency: deque() for urgency in Urgency}
+        self._count = 0
+
+    def __len__(self) -> int:
+        return self._count
+
+    def push(self, article: Article, *, first: bool = False) -> None:
+        article.home, article.stage = self, Stage.WAITING
+        lane = self._lanes[article.urgency]
+        if first:
+            lane.appendleft(article)
+        else:
+            lane.append(article)
+        self._count += 1
+
+    def hurry(self, article: Article, urgency: Urgency) -> None:
+        """Move an article that waits here to a lane of higher urgency."""
+        # Its old entry stays where it is and is skipped: see `_waits`.
+        article.urgency = urgency
+        self._lanes[urgency].append(article)
+
+    def discard(self, article: Article) -> None:
+        """Take an article that waits here out of the queue."""
+        article.home, article.stage = None, Stage.IDLE
+        self._count -= 1
+
+    def urgency(self) -> Urgency | None:
+        """That of the next article."""
+        for urgency, lane in self._lanes.items():
+            while lane and not self._waits(lane[0], urgency):
+                lane.popleft()
+            if lane:
+                return urgency
+        return None
+
+    def pop(self) -> Article | None:
+        urgency = self.urgency()
+        if urgency is None:
+            return None
+        article = self._lanes[urgency].popleft()
+        self.discard(article)
+        return article
+
+    def drain(self) -> list[Article]:
+        """All of them, in order; the lanes are empty afterwards."""
+        drained: list[Article] = []
+        while (article := self.pop()) is not None:
+            drained.append(article)
+        return drained
+
+    def _waits(self, article: Article, urgency: Urgency) -> bool:
+        return article.home is self and article.urgency is urgency

@@ -1,0 +1,305 @@
+"""The engine: one thread, one selector, every connection of every server.
+
+One thread is enough: it was measured to fetch, decrypt, decode and write 8 to 12 Gbit/s, and more threads only hand
+the interpreter's lock around. What the loop's thread says to it (`want`, `drop`, `close`) goes through one queue.
+
+Memory: articles being received, at most one of 10 MiB per connection, beside each connection's 256 KiB buffer.
+Requests in the pipeline cost nothing until their answer comes.
+"""
+
+import selectors
+import socket
+import threading
+import time
+from collections import deque
+from collections.abc import Callable, Sequence
+from contextlib import suppress
+from typing import Final
+
+import sabctools
+import structlog
+
+from services.downloader.errors import DownloaderError, ScratchFull
+from services.downloader.source import Span, Urgency
+from services.downloader.usenet.articles import PartRefused
+from services.downloader.usenet.connection import (
+    DEPTH_MAX,
+    Address,
+    Connection,
+    ConnectionFault,
+    Dropped,
+    Garbled,
+)
+from services.downloader.usenet.lanes import Article, Failed, Fetched, Outcome, Stage, Stopped
+from services.downloader.usenet.routing import Router
+from services.downloader.usenet.servers import Server
+from services.downloader.usenet.upstreams import Upstream
+
+BODY_FOLLOWS: Final = 222
+IDLE_S: Final = 30.0
+"""Then an unused connection is given back: accounts count them."""
+TICK_S: Final = 1.0
+"""How late a deadline may be noticed."""
+DROPS_MAX: Final = 3
+"""Connections lost at the same article before the server counts as not having it."""
+PLAYER_MEMORY_S: Final = 5.0
+"""For so long after a player's read, fill articles don't pile up in front of its next one."""
+CLOSE_WITHIN_S: Final = 2.0
+
+Keep = Callable[[Article, sabctools.NNTPResponse], Span]
+"""Checks and stores an answer. Raises `PartRefused`, or `ScratchFull`."""
+Deliver = Callable[[list[Outcome]], None]
+
+
+class Engine:
+    """Fetches articles until closed. `keep` and `deliver` are called on its thread."""
+
+    def __init__(self, servers: Sequence[Server], keep: Keep, deliver: Deliver) -> None:
+        self.bytes_received = 0
+        self.articles_fetched = 0
+        self.articles_missed = 0
+        self.articles_bad = 0
+        self._keep = keep
+        self._deliver = deliver
+        self._router = Router(servers)
+        self._owners: dict[Connection, Upstream] = {}
+        self._masks: dict[Connection, int] = {}
+        self._unread: set[Connection] = set()
+        self._commands: deque[Callable[[float], None]] = deque()
+        self._selector = selectors.DefaultSelector()
+        self._wake_receiver, self._wake_sender = socket.socketpair()
+        self._wake_receiver.setblocking(False)
+        self._wake_sender.setblocking(False)
+        self._player_at = -PLAYER_MEMORY_S
+        self._closing = False
+        self._log = structlog.get_logger().bind(component="usenet")
+        self._thread = threading.Thread(target=self._run, name="usenet", daemon=True)
+        self._thread.start()
+
+    def want(self, articles: Sequence[Article], urgency: Urgency) -> None:
+        """Fetch these; one that is on its way already only becomes as urgent as this, if it wasn't. Any thread."""
+        self._tell(lambda now: self._wanted(articles, urgency, now))
+
+    def drop(self, articles: Sequence[Article]) -> None:
+        """Forget those that haven't been asked for. Any thread."""
+        self._tell(lambda _: self._forget(articles))
+
+    def close(self) -> None:
+        """Stop, at once; nothing more is delivered. Blocks until the thread is gone and the sockets are closed."""
+        self._closing = True
+        self._wake()
+        self._thread.join(CLOSE_WITHIN_S)
+
+    def _tell(self, command: Callable[[float], None]) -> None:
+        self._commands.append(command)
+        self._wake()
+
+    def _wake(self) -> None:
+        # A full pipe wakes as well as one byte does; a closed one has nobody left to wake.
+        with suppress(OSError):
+            self._wake_sender.send(b"\0")
+
+    # Everything below runs on the engine's thread.
+
+    def _run(self) -> None:
+        self._selector.register(self._wake_receiver, selectors.EVENT_READ)
+        try:
+            while not self._closing:
+                self._turn()
+        except Exception as error:
+            self._log.exception("usenet engine stopped")
+            self._deliver([Stopped(DownloaderError(f"the Usenet engine stopped: {type(error).__name__}"))])
+        finally:
+            for connection in list(self._owners):
+                self._release(connection)
+            self._selector.close()
+            self._wake_receiver.close()
+            self._wake_sender.close()
+
+    def _turn(self) -> None:
+        events = self._selector.select(0 if self._unread else self._pause_s(time.monotonic()))
+        now = time.monotonic()
+        unread, self._unread = self._unread, set()
+        for key, mask in events:
+            if key.data is None:
+                self._wake_receiver.recv(4096)
+            else:
+                unread.discard(key.data)
+                self._serve(key.data, mask, now)
+        for connection in unread:
+            self._serve(connection, selectors.EVENT_READ, now)
+        while self._commands:
+            self._commands.popleft()(now)
+        self._check_deadlines(now)
+        for upstream in self._router.upstreams:
+            self._dispatch(upstream, now)
+            self._open_connections(upstream, now)
+        if self._router.outcomes:
+            outcomes, self._router.outcomes = self._router.outcomes, []
+            self._deliver(outcomes)
+
+    def _pause_s(self, now: float) -> float | None:
+        """Until something is due; None if only an event can bring news."""
+        pauses = [TICK_S] if self._owners else []
+        for upstream in self._router.upstreams:
+            if upstream.waiting and upstream.usable(now) and upstream.retry_at > now:
+                pauses.append(upstream.retry_at - now)
+        return min(pauses, default=None)
+
+    def _wanted(self, articles: Sequence[Article], urgency: Urgency, now: float) -> None:
+        if urgency is Urgency.PLAYER:
+            self._player_at = now
+        for article in articles:
+            self._router.want(article, urgency, now)
+
+    def _forget(self, articles: Sequence[Article]) -> None:
+        for article in articles:
+            self._router.forget(article)
+
+    def _dispatch(self, upstream: Upstream, now: float) -> None:
+        """Give waiting articles to ready connections, each time to one with the fewest in flight."""
+        player_near = now - self._player_at < PLAYER_MEMORY_S
+        for depth in range(DEPTH_MAX):
+            for connection in list(upstream.connections):
+                if not connection.ready or len(connection.in_flight) != depth or depth >= connection.depth:
+                    continue
+                article = upstream.next_article(Urgency.DESCRIBE if player_near and depth else Urgency.FILL)
+                if article is None:
+                    return
+                self._ask(upstream, connection, article, now)
+
+    def _ask(self, upstream: Upstream, connection: Connection, article: Article, now: float) -> None:
+        article.stage = Stage.IN_FLIGHT
+        try:
+            connection.ask(article, now)
+        except ConnectionFault as fault:
+            self._lost(upstream, connection, fault, now)
+        else:
+            self._watch(connection)
+
+    def _open_connections(self, upstream: Upstream, now: float) -> None:
+        while upstream.may_open(now):
+            if not upstream.addresses:
+                self._resolve(upstream)
+                return
+            address = upstream.addresses[upstream.address_turn % len(upstream.addresses)]
+            try:
+                connection = Connection(upstream.server, address, upstream.trust, now)
+            except OSError as error:
+                self._lost(upstream, None, Dropped(error.strerror or "no connection"), now)
+                return
+            upstream.connections.append(connection)
+            self._owners[connection] = upstream
+            self._watch(connection)
+
+    def _resolve(self, upstream: Upstream) -> None:
+        """Look the host's addresses up on a thread of its own, as that can't be done without blocking."""
+        if upstream.resolving:
+            return
+        upstream.resolving = True
+        host, port = upstream.server.host, upstream.server.port
+
+        def look_up() -> None:
+            try:
+                found = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)
+            except OSError as error:
+                fault = Dropped(error.strerror or "its name is unknown")
+                self._tell(lambda now: self._resolved(upstream, [], fault, now))
+            else:
+                addresses = [(family, destination) for family, _, _, _, destination in found]
+                self._tell(lambda now: self._resolved(upstream, addresses, None, now))
+
+        threading.Thread(target=look_up, name="usenet-resolve", daemon=True).start()
+
+    def _resolved(self, upstream: Upstream, found: list[Address], fault: Dropped | None, now: float) -> None:
+        upstream.resolving = False
+        upstream.addresses = found
+        if fault is not None:
+            self._lost(upstream, None, fault, now)
+
+    def _serve(self, connection: Connection, mask: int, now: float) -> None:
+        upstream = self._owners.get(connection)
+        if upstream is None:
+            return
+        try:
+            if mask & selectors.EVENT_WRITE:
+                connection.on_writable(now)
+            if mask & selectors.EVENT_READ:
+                for article, response in connection.on_readable(now):
+                    self._answered(upstream, article, response, now)
+                if connection.has_unread:
+                    self._unread.add(connection)
+        except ConnectionFault as fault:
+            self._lost(upstream, connection, fault, now)
+        else:
+            self._watch(connection)
+
+    def _answered(
+        self, upstream: Upstream, article: Article, response: sabctools.NNTPResponse, now: float
+    ) -> None:
+        upstream.worked()
+        if response.status_code != BODY_FOLLOWS:
+            self.articles_missed += 1
+            self._router.refused(article, upstream, f"{response.status_code} no such article", now)
+            return
+        try:
+            span = self._keep(article, response)
+        except PartRefused as refusal:
+            self.articles_bad += 1
+            self._router.bad(article, upstream, str(refusal), now)
+        except ScratchFull as error:
+            self._router.finish(Failed(article, error))
+        else:
+            self.articles_fetched += 1
+            self.bytes_received += span.length
+            self._router.finish(Fetched(article, span))
+
+    def _check_deadlines(self, now: float) -> None:
+        for connection, upstream in list(self._owners.items()):
+            fault = connection.overdue(now)
+            if fault is not None:
+                self._lost(upstream, connection, fault, now)
+            elif connection.ready and not connection.in_flight and now - connection.idle_since > IDLE_S:
+                upstream.connections.remove(connection)
+                self._release(connection)
+
+    def _lost(
+        self, upstream: Upstream, connection: Connection | None, fault: ConnectionFault, now: float
+    ) -> None:
+        """A connection is over, or came to nothing: no article in flight is lost with it."""
+        in_flight: list[Article] = []
+        if connection is not None:
+            in_flight = list(connection.in_flight)
+            upstream.connections.remove(connection)
+            self._release(connection)
+        upstream.lost_connection(connection, fault, now)
+        self._log.info(
+            "connection lost", host=upstream.server.host, reason=str(fault), in_flight=len(in_flight)
+        )
+        if in_flight:
+            head = in_flight[0]
+            head.drops += 1
+            if head.drops >= DROPS_MAX or isinstance(fault, Garbled):
+                del in_flight[0]
+                self.articles_bad += 1
+                self._router.bad(head, upstream, str(fault), now)
+        self._router.put_back(in_flight, upstream, now)
+        if not upstream.usable(now):
+            self._router.evacuate(upstream, now)
+
+    def _watch(self, connection: Connection) -> None:
+        events, known = connection.events, self._masks.get(connection)
+        if events == known:
+            return
+        if known is None:
+            self._selector.register(connection.fileno, events, connection)
+        else:
+            self._selector.modify(connection.fileno, events, connection)
+        self._masks[connection] = events
+
+    def _release(self, connection: Connection) -> None:
+        if self._masks.pop(connection, None) is not None:
+            self._selector.unregister(connection.fileno)
+        self._owners.pop(connection, None)
+        self._unread.discard(connection)
+        connection.close()

@@ -1,0 +1,98 @@
+"""Which server is asked for an article next, and when it counts as lost. No sockets, no clock."""
+
+from collections.abc import Sequence
+from itertools import groupby
+
+from services.downloader.errors import DownloaderError, ServerUnreachable
+from services.downloader.source import Urgency
+from services.downloader.usenet.lanes import Article, Failed, Fetched, Lanes, Missing, Outcome, Stage
+from services.downloader.usenet.servers import Server
+from services.downloader.usenet.upstreams import Upstream
+
+
+class Router:
+    """Servers in order of priority; equals share the work. What becomes of an article is put into `outcomes`."""
+
+    def __init__(self, servers: Sequence[Server]) -> None:
+        self.upstreams = _upstreams(servers)
+        self.outcomes: list[Outcome] = []
+
+    def want(self, article: Article, urgency: Urgency, now: float) -> None:
+        """Get it. One that is on its way only becomes as urgent as this, if it wasn't; one that is done stays so."""
+        if article.stage is Stage.IDLE:
+            article.urgency = urgency
+            self._assign(article, now)
+        elif article.home is not None and urgency < article.urgency:
+            article.home.hurry(article, urgency)
+        else:
+            article.urgency = min(article.urgency, urgency)
+
+    def forget(self, article: Article) -> None:
+        """Nobody wants it any more; if it is in flight already, it is kept all the same."""
+        if article.home is not None:
+            article.home.discard(article)
+
+    def finish(self, outcome: Fetched | Missing | Failed) -> None:
+        outcome.article.stage = Stage.DONE
+        self.outcomes.append(outcome)
+
+    def refused(self, article: Article, upstream: Upstream, reason: str, now: float) -> None:
+        """This server hasn't got it; it goes to the next one."""
+        article.refused_by |= upstream.bit
+        article.reasons.append(f"{upstream.server.host}: {reason}")
+        article.drops = 0
+        self._assign(article, now)
+
+    def bad(self, article: Article, upstream: Upstream, reason: str, now: float) -> None:
+        """What this server has of it is no good: fetched elsewhere, or here once more, then lost."""
+        article.bad_from = upstream.bit
+        self.refused(article, upstream, reason, now)
+
+    def put_back(self, articles: Sequence[Article], upstream: Upstream, now: float) -> None:
+        """These were asked for on a connection that was lost; they keep their places in the queue."""
+        for article in reversed(articles):
+            if upstream.usable(now):
+                upstream.queue(article, first=True)
+            else:
+                self._assign(article, now)
+
+    def evacuate(self, upstream: Upstream, now: float) -> None:
+        """The server is down: what waits for it goes elsewhere."""
+        waiting = upstream.own.drain()
+        if not any(other.shared is upstream.shared and other.usable(now) for other in self.upstreams):
+            waiting += upstream.shared.drain()
+        for article in waiting:
+            self._assign(article, now)
+
+    def _assign(self, article: Article, now: float) -> None:
+        """Queue it at the first usable server that hasn't refused it; without one, it is lost or has failed."""
+        unasked = [upstream for upstream in self.upstreams if not article.refused_by & upstream.bit]
+        again = [upstream for upstream in self.upstreams if article.bad_from == upstream.bit]
+        for upstream in unasked:
+            if upstream.usable(now):
+                upstream.queue(article)
+                return
+        if again and again[0].usable(now) and not article.retried:
+            article.retried = True
+            again[0].queue(article)
+        elif article.refused_by:
+            down = [f"{upstream.server.host}: could not be asked" for upstream in unasked]
+            self.finish(Missing(article, "; ".join(article.reasons + down)))
+        else:
+            self.finish(Failed(article, self._error()))
+
+    def _error(self) -> DownloaderError:
+        for upstream in self.upstreams:
+            if upstream.down is not None:
+                return upstream.down
+        return ServerUnreachable("no news server is configured; add one in the settings")
+
+
+def _upstreams(servers: Sequence[Server]) -> list[Upstream]:
+    ordered = sorted(servers, key=lambda server: server.priority)
+    upstreams: list[Upstream] = []
+    for _, equals in groupby(ordered, key=lambda server: server.priority):
+        shared = Lanes()
+        for server in equals:
+            upstreams.append(Upstream(server, 1 << len(upstreams), shared, server.trust()))
+    return upstreams

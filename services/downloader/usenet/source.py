@@ -1,0 +1,265 @@
+"""The posted files of a release on Usenet: the `Source` that everything above reads from."""
+
+import asyncio
+from bisect import bisect_left
+from collections import Counter, defaultdict
+from collections.abc import AsyncIterator, Iterable, Sequence
+from contextlib import suppress
+from pathlib import Path
+from typing import Final
+
+import msgspec
+import sabctools
+
+from services.downloader.errors import BytesLost, DownloaderError
+from services.downloader.source import HEAD_BYTES, Landed, Lost, PostedFile, Span, Urgency
+from services.downloader.usenet.articles import Parts, part_header
+from services.downloader.usenet.lanes import Article, Fetched, Missing, Outcome, Stopped
+from services.downloader.usenet.naming import clean_name, name_in_subject
+from services.downloader.usenet.nzb import Nzb, NzbFile
+from services.downloader.usenet.pool import Engine
+from services.downloader.usenet.requests import Place, Requests
+from services.downloader.usenet.servers import Server
+from services.downloader.usenet.spool import Spool
+
+PROBES_MAX: Final = 4
+"""Parts of one file that `open` tries until one tells the file's size."""
+INLINE_READ_BYTES: Final = 64 * 1024
+"""Longer reads from the spool are done on a thread."""
+
+
+class UsenetSource:
+    """Implements `services.downloader.source.Source` over news servers.
+
+    Readers may come and go and be cancelled at any time. After an error each new request tries the servers again.
+    Between the engine's thread and the loop's only `Parts`, the engine's commands and its outcomes are shared.
+    """
+
+    def __init__(self, nzb: Nzb, servers: Sequence[Server], spool: Path) -> None:
+        """`spool`: a directory for this release alone, made if it isn't there. Starts the engine's thread.
+
+        Needs the running event loop. Raises `ServerRefused` for a bad `ca_file`, `ScratchFull` for a bad `spool`.
+        """
+        self._loop = asyncio.get_running_loop()
+        self._spool = Spool(spool)
+        self._posts = nzb.files
+        self._parts = [Parts([segment.number - 1 for segment in post.segments]) for post in nzb.files]
+        self._files = [_as_claimed(index, post) for index, post in enumerate(nzb.files)]
+        self._names: dict[int, str] = {}
+        self._lost: defaultdict[int, dict[int, str]] = defaultdict(dict)
+        self._holes: dict[int, tuple[Span, ...]] = {}
+        self._engine = Engine(servers, self._keep, self._deliver)
+        self._requests = Requests(self._engine, self._message_id)
+
+    @property
+    def files(self) -> Sequence[PostedFile]:
+        return self._files
+
+    @property
+    def bytes_received(self) -> int:
+        return self._engine.bytes_received
+
+    @property
+    def articles_fetched(self) -> int:
+        return self._engine.articles_fetched
+
+    @property
+    def articles_missed(self) -> int:
+        """Answers of "no such article", of all servers."""
+        return self._engine.articles_missed
+
+    @property
+    def articles_bad(self) -> int:
+        """Articles that came broken, counted each time they came."""
+        return self._engine.articles_bad
+
+    async def open(self) -> None:
+        """See `Source.open`. Raises `BytesLost` if no server has any of the release."""
+        for probe in range(PROBES_MAX):
+            await self._sweep(self._untold(probe))
+        if all(parts.size_bytes is None for parts in self._parts):
+            raise BytesLost(f"no news server has this release ({self._any_reason()}); try another one")
+        await self._sweep(
+            [
+                (file, slot)
+                for file in self._told()
+                for slot in self._parts[file].needed(self._head_span(file))
+            ]
+        )
+        for file in self._told():
+            self._learn(file)
+
+    async def read(self, file: int, offset: int, length: int, urgency: Urgency) -> bytes:
+        """See `Source.read`; after `open`. Raises ValueError for bytes outside the file."""
+        size_bytes = self._files[file].size_bytes
+        if offset < 0 or length < 0 or offset + length > size_bytes:
+            raise ValueError(f"no {length} bytes at {offset} in a file of {size_bytes}")
+        while slots := self._parts[file].needed(Span(offset, offset + length)):
+            for slot in slots:
+                self._refuse_if_lost(file, slot)
+            await self._sweep([(file, slot) for slot in slots], urgency)
+        if length <= INLINE_READ_BYTES:
+            return self._spool.read(file, offset, length)
+        return await asyncio.to_thread(self._spool.read, file, offset, length)
+
+    async def fill(self, files: Sequence[int]) -> AsyncIterator[Landed | Lost]:
+        """See `Source.fill`."""
+        surveys = {file: self._parts[file].survey() for file in files}
+        wanted = self._obtainable((file, slot) for file, (_, absent) in surveys.items() for slot in absent)
+        remaining = Counter(file for file, _ in wanted)
+        told: defaultdict[int, list[Span]] = defaultdict(list)
+        # Asked for before anything is told, or what lands in the meantime would be neither told nor awaited.
+        with self._requests.request(wanted, Urgency.FILL) as request:
+            for file, (landed, _) in surveys.items():
+                for span in landed:
+                    yield Landed(file=file, span=span)
+                if not remaining[file]:
+                    for lost in self._finish(file, told[file]):
+                        yield lost
+            async for outcome in request.outcomes():
+                file = outcome.article.file
+                if isinstance(outcome, Fetched):
+                    yield Landed(file=file, span=outcome.span)
+                elif (span := self._parts[file].expected(outcome.article.slot)) is not None:
+                    told[file].append(span)
+                    yield Lost(file=file, span=span, reason=outcome.reason)
+                remaining[file] -= 1
+                if not remaining[file]:
+                    for lost in self._finish(file, told[file]):
+                        yield lost
+
+    def holes(self, file: int) -> Sequence[Span]:
+        return self._holes.get(file, ())
+
+    def path(self, file: int) -> Path:
+        return self._spool.path(file)
+
+    def mended(self, file: int) -> None:
+        self._parts[file].mend(self._files[file].size_bytes)
+        self._holes.pop(file, None)
+        self._lost.pop(file, None)
+
+    async def close(self) -> None:
+        """Whoever still waits gets a `DownloaderError`. The thread and its sockets are gone within 2 seconds."""
+        self._requests.stop(DownloaderError("the download was stopped"))
+        await asyncio.to_thread(self._engine.close)
+        self._spool.close()
+
+    def _keep(self, article: Article, response: sabctools.NNTPResponse) -> Span:
+        """Check an article's answer and write it. On the engine's thread."""
+        header = part_header(response)
+        parts = self._parts[article.file]
+        span = parts.place(article.slot, header)
+        self._spool.write(article.file, span.start, response.data or b"", header.file_bytes)
+        if article.slot == 0 or article.file not in self._names:
+            self._names[article.file] = clean_name(response.file_name or "")
+        parts.record(article.slot, span, header.file_bytes)
+        return span
+
+    def _deliver(self, outcomes: list[Outcome]) -> None:
+        """Hand the engine's results to the loop, a turn's at once. On the engine's thread."""
+        # The loop may be closed by now: then nobody waits for anything.
+        with suppress(RuntimeError):
+            self._loop.call_soon_threadsafe(self._take_in, outcomes)
+
+    def _take_in(self, outcomes: list[Outcome]) -> None:
+        for outcome in outcomes:
+            if isinstance(outcome, Stopped):
+                self._requests.stop(outcome.error)
+                continue
+            if isinstance(outcome, Missing):
+                self._lost[outcome.article.file][outcome.article.slot] = outcome.reason
+            self._requests.settle(outcome)
+
+    async def _sweep(self, places: Iterable[Place], urgency: Urgency = Urgency.DESCRIBE) -> None:
+        with self._requests.request(self._obtainable(places), urgency) as request:
+            async for _ in request.outcomes():
+                pass
+
+    def _obtainable(self, places: Iterable[Place]) -> list[Place]:
+        return [
+            (file, slot)
+            for file, slot in places
+            if slot not in self._lost[file] and self._message_id((file, slot)) is not None
+        ]
+
+    def _message_id(self, place: Place) -> str | None:
+        file, slot = place
+        segments = self._posts[file].segments
+        index = bisect_left(segments, slot + 1, key=lambda segment: segment.number)
+        if index == len(segments) or segments[index].number != slot + 1:
+            return None
+        return segments[index].message_id
+
+    def _refuse_if_lost(self, file: int, slot: int) -> None:
+        reason = self._lost[file].get(slot)
+        if reason is None and self._message_id((file, slot)) is None:
+            reason = "the NZB doesn't list it"
+        if reason is not None:
+            raise BytesLost(f"part {slot + 1} of posted file {file + 1} can't be had ({reason})")
+
+    def _untold(self, probe: int) -> list[Place]:
+        """The next part to try of each file that hasn't told its size yet."""
+        return [
+            (file, post.segments[probe].number - 1)
+            for file, post in enumerate(self._posts)
+            if self._parts[file].size_bytes is None and probe < len(post.segments)
+        ]
+
+    def _told(self) -> list[int]:
+        return [file for file, parts in enumerate(self._parts) if parts.size_bytes is not None]
+
+    def _any_reason(self) -> str:
+        return next(
+            (reason for lost in self._lost.values() for reason in lost.values()), "nothing to ask for"
+        )
+
+    def _head_span(self, file: int) -> Span:
+        return Span(0, min(HEAD_BYTES, self._parts[file].size_bytes or 0))
+
+    def _learn(self, file: int) -> None:
+        """Bring the file's entry up to what its parts have told."""
+        parts = self._parts[file]
+        gaps = parts.gaps()
+        head_bytes = min(HEAD_BYTES, gaps[0].start if gaps else parts.size_bytes or 0)
+        self._files[file] = msgspec.structs.replace(
+            self._files[file],
+            size_bytes=parts.size_bytes,
+            name=self._names.get(file) or self._files[file].name,
+            head=self._spool.read(file, 0, head_bytes) if head_bytes else b"",
+        )
+
+    def _finish(self, file: int, told: Sequence[Span]) -> list[Lost]:
+        """Every part of the file has landed or is lost: what of the latter hasn't been told."""
+        parts = self._parts[file]
+        if parts.size_bytes is not None and parts.size_bytes != self._files[file].size_bytes:
+            self._learn(file)
+        size_bytes = self._files[file].size_bytes
+        holes = parts.gaps() if parts.size_bytes is not None else [Span(0, size_bytes)]
+        self._holes[file] = tuple(holes)
+        self._spool.complete(file, size_bytes)
+        reason = next(iter(self._lost[file].values()), "the NZB doesn't list it")
+        return [Lost(file=file, span=span, reason=reason) for span in _without(holes, told)]
+
+
+def _as_claimed(index: int, post: NzbFile) -> PostedFile:
+    claimed = sum(segment.claimed_bytes for segment in post.segments)
+    return PostedFile(
+        index=index, subject=post.subject, name=name_in_subject(post.subject), size_bytes=claimed
+    )
+
+
+def _without(holes: Iterable[Span], told: Iterable[Span]) -> list[Span]:
+    """What of the `holes` (ascending, disjoint) isn't covered by `told`."""
+    left = list(holes)
+    for span in sorted(told):
+        left = [
+            piece
+            for hole in left
+            for piece in (
+                Span(hole.start, min(hole.end, span.start)),
+                Span(max(hole.start, span.end), hole.end),
+            )
+            if piece.start < piece.end
+        ]
+    return left

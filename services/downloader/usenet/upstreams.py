@@ -1,0 +1,147 @@
+"""One server's standing during a job: its connections, its troubles, and what waits for it."""
+
+import ssl
+from dataclasses import dataclass, field
+from typing import Final
+
+from services.downloader.errors import DownloaderError, ServerRefused, ServerUnreachable
+from services.downloader.source import Urgency
+from services.downloader.usenet.connection import Address, Connection, ConnectionFault, Refused, Untrusted
+from services.downloader.usenet.lanes import Article, Lanes
+from services.downloader.usenet.servers import Server
+
+TRIES: Final = 4
+"""Failed connections in a row before a server counts as down."""
+BACKOFF_S: Final = 0.25
+"""Before the second try; doubles with each."""
+DOWN_S: Final = 30.0
+"""How long a server that was down is left alone; also when a lowered limit is raised by one."""
+OPENING_MAX: Final = 8
+"""Connections being opened at once, so that handshakes don't hold up the first bytes."""
+FOREVER: Final = float("inf")
+
+_CREDENTIALS: Final = frozenset({452, 480, 481, 482, 483})
+_TOO_MANY: Final = ("too many", "limit", "simultaneous", "exceed", "maximum")
+
+
+@dataclass(eq=False)
+class Upstream:
+    """Belongs to the engine's thread."""
+
+    server: Server
+    bit: int
+    """Marks this server in `Article.refused_by`."""
+    shared: Lanes
+    """What any server of the same priority may fetch."""
+    trust: ssl.SSLContext | None
+    own: Lanes = field(default_factory=Lanes)
+    """What only this one is asked for."""
+    connections: list[Connection] = field(default_factory=list[Connection])
+    addresses: list[Address] = field(default_factory=list[Address])
+    address_turn: int = 0
+    resolving: bool = False
+    limit: int = 0
+    limit_rises_at: float = FOREVER
+    failures: int = 0
+    retry_at: float = 0.0
+    down: DownloaderError | None = None
+    down_until: float = 0.0
+
+    def __post_init__(self) -> None:
+        self.limit = self.server.connections
+
+    @property
+    def waiting(self) -> int:
+        return len(self.own) + len(self.shared)
+
+    def usable(self, now: float) -> bool:
+        return self.down is None or now >= self.down_until
+
+    def queue(self, article: Article, *, first: bool = False) -> None:
+        lanes = self.own if article.refused_by else self.shared
+        lanes.push(article, first=first)
+
+    def next_article(self, least: Urgency) -> Article | None:
+        """Take the most urgent one that waits, if it is as urgent as `least` or more."""
+        best: tuple[Urgency, Lanes] | None = None
+        for lanes in (self.own, self.shared):
+            urgency = lanes.urgency()
+            if urgency is not None and urgency <= least and (best is None or urgency < best[0]):
+                best = urgency, lanes
+        return best[1].pop() if best else None
+
+    def may_open(self, now: float) -> bool:
+        """Whether there is work for one more connection, and leave to open it."""
+        if now >= self.limit_rises_at:
+            self.limit = min(self.limit + 1, self.server.connections)
+            self.limit_rises_at = now + DOWN_S if self.limit < self.server.connections else FOREVER
+        opening = sum(not connection.ready for connection in self.connections)
+        in_flight = sum(len(connection.in_flight) for connection in self.connections)
+        return (
+            self.waiting > 0
+            and self.usable(now)
+            and now >= self.retry_at
+            and len(self.connections) < min(self.limit, self.waiting + in_flight)
+            and opening < (OPENING_MAX if self.failures == 0 else 1)
+        )
+
+    def worked(self) -> None:
+        """It has answered for an article."""
+        self.failures = 0
+        self.down = None
+
+    def lost_connection(self, connection: Connection | None, fault: ConnectionFault, now: float) -> None:
+        """Draw the consequences for this server; `down` is set if there is no more hope for now.
+
+        `connection` has been taken out of `connections`; None if it came to none.
+        """
+        if _is_final(fault) and not any(other.ready for other in self.connections):
+            self._give_up(self._error(fault), FOREVER)
+            return
+        if isinstance(fault, Refused) and self.connections:
+            self.limit = len(self.connections)
+            self.limit_rises_at = now + DOWN_S
+            return
+        if connection is not None and connection.answered > 0:
+            return
+        self.retry_at = now + BACKOFF_S * 2**self.failures
+        if self.connections:
+            return
+        self.failures += 1
+        self.address_turn += 1
+        self.addresses.clear()
+        if self.failures >= TRIES:
+            self._give_up(self._error(fault), now + DOWN_S)
+
+    def _give_up(self, error: DownloaderError, until: float) -> None:
+        self.down = error
+        self.down_until = until
+        self.failures = TRIES - 1
+
+    def _error(self, fault: ConnectionFault) -> DownloaderError:
+        name = f"the news server {self.server.host}:{self.server.port}"
+        if isinstance(fault, Untrusted):
+            return ServerRefused(
+                f"{name} shows a certificate that can't be trusted ({fault}); check the host name, or name the file "
+                "with its certificate authority in the settings"
+            )
+        if isinstance(fault, Refused) and _is_final(fault):
+            return ServerRefused(
+                f"{name} refuses the user name and password ({fault}); check the account in the settings"
+            )
+        if isinstance(fault, Refused):
+            return ServerRefused(
+                f"{name} refuses the connection ({fault}); check that the account is active and not in "
+                "use elsewhere"
+            )
+        return ServerUnreachable(
+            f"{name} can't be reached ({fault}); check its address, port and your network"
+        )
+
+
+def _is_final(fault: ConnectionFault) -> bool:
+    """Wrong credentials stay wrong; but some servers report too many connections by the same codes."""
+    if not isinstance(fault, Refused):
+        return isinstance(fault, Untrusted)
+    told = str(fault).lower()
+    return fault.code in _CREDENTIALS and not any(sign in told for sign in _TOO_MANY)
