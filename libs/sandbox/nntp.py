@@ -1,7 +1,7 @@
 """A news server: RFC 3977 (reading by message-id) with RFC 4643 log-in, TLS from the first byte or none."""
 
 import asyncio
-import contextlib
+import socket
 import ssl
 from collections.abc import Callable
 from datetime import UTC, datetime
@@ -106,11 +106,7 @@ class _Session:
     async def run(self) -> None:
         self._writer.transport.set_write_buffer_limits(high=WRITE_HIGH_WATER_BYTES)
         raw = self._writer.get_extra_info("socket")
-        if raw is not None:
-            import socket
-
-            with contextlib.suppress(OSError):
-                raw.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, SEND_BUFFER_BYTES)
+        raw.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, SEND_BUFFER_BYTES)
         self._writer.write(b"200 matinee sandbox ready, posting prohibited\r\n")
         while not self._writer.is_closing():
             try:

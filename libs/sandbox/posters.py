@@ -21,8 +21,8 @@ Motif = Callable[[ImageDraw.ImageDraw, Size, random.Random, Title], None]
 
 def draw_poster(title: Title, width: int = POSTER_SIZE[0]) -> bytes:
     """A JPEG of the poster, `width` pixels wide and half as high again."""
-    canvas = _scene(title, POSTER_SIZE)
-    _typeset(canvas, title, (POSTER_SIZE[0] - 70, 250), lowest=POSTER_SIZE[1] - 80)
+    canvas = _with_dark_foot(_scene(title, POSTER_SIZE), title)
+    _typeset(canvas, title, (POSTER_SIZE[0] - 70, 250), lowest=POSTER_SIZE[1] - 84)
     _credits(canvas, title)
     return _jpeg(canvas, (width, width * POSTER_SIZE[1] // POSTER_SIZE[0]))
 
@@ -51,6 +51,13 @@ def _sky(title: Title, size: tuple[int, int]) -> Image.Image:
     return Image.composite(
         Image.new("RGB", size, title.palette[1]), Image.new("RGB", size, title.palette[0]), gradient
     )
+
+
+def _with_dark_foot(canvas: Image.Image, title: Title) -> Image.Image:
+    """Darkens the lower half towards the edge, so that words stand on any motif."""
+    shade = Image.linear_gradient("L").point([max(0, 2 * value - 255) * 9 // 10 for value in range(256)])
+    foot = Image.new("RGB", canvas.size, _darker(title.palette[0], 0.55))
+    return Image.composite(foot, canvas, shade.resize(canvas.size))
 
 
 def _disc(draw: ImageDraw.ImageDraw, x: float, y: float, radius: float, fill: str) -> None:
@@ -181,5 +188,5 @@ def _credits(canvas: Image.Image, title: Title) -> None:
     left, base = 35 * OVERSAMPLING, (POSTER_SIZE[1] - 36) * OVERSAMPLING
     director = next((name for name, job, _ in title.crew if job == "Director"), "")
     words = f"{title.year}   A FILM BY {director.upper()}" if director else str(title.year)
-    draw.rectangle((left, base - 64, left + 120, base - 56), fill=title.palette[2])
+    draw.rectangle((left, base - 54, left + 120, base - 46), fill=title.palette[2])
     draw.text((left, base), words, fill=title.palette[3], font=ImageFont.load_default(size=32), anchor="ls")
