@@ -1,8 +1,8 @@
 """One NNTP connection (RFC 3977, AUTHINFO of RFC 4643), as a state machine that a selector drives.
 
-It never blocks and knows nothing of other connections: the pool tells it when its socket is ready, and gives it
-articles to ask for. Requests are pipelined (RFC 3977 §3.5). Bytes go from the socket straight into sabctools'
-decoder; memory per connection is the decoder's buffer and one article of at most 10 MiB.
+It never blocks and knows nothing of other connections: the pool tells it when its socket is ready, and gives
+it articles to ask for. Requests are pipelined (RFC 3977 §3.5). Bytes go from the socket straight into the
+decoder of sabctools; memory per connection is its buffer and one article of at most 10 MiB.
 """
 
 import errno
@@ -252,8 +252,8 @@ class Connection:
         return received
 
     def _clear_tls_errors(self) -> None:
-        # sabctools leaves OpenSSL's error on this thread's queue, where the next connection's harmless "want read"
-        # would be taken for a fatal error and dropped too. Python's own read reports it and clears the queue.
+        # sabctools leaves OpenSSL's error on this thread's queue, where the next connection's harmless "want
+        # read" would be taken for a fatal error and dropped too. Python's own read clears the queue.
         with suppress(OSError, ValueError):
             self._socket.recv(1)
 
@@ -277,7 +277,7 @@ class Connection:
         yield article, response
 
     def _measure(self, now: float) -> None:
-        """Pipeline as many requests as an article's time on the wire fits into one round trip, and one more."""
+        """Pipeline as many requests as articles' times on the wire fit into a round trip, and one more."""
         took_s = now - self._head_since
         self._service_s = took_s if self._service_s == 0 else 0.8 * self._service_s + 0.2 * took_s
         wanted = 1 + math.ceil(self._latency_s / max(self._service_s, 0.001))

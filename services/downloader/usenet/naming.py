@@ -16,7 +16,7 @@ _EXTENSION = re.compile(r"\.[A-Za-z0-9]{1,10}$")
 
 
 def name_in_subject(subject: str) -> str:
-    """The posted file's name, or "" if the subject shows none. Never a path, never with control characters."""
+    """The posted file's name, or "" if the subject shows none. Never a path, always printable."""
     quoted = [found.strip() for found in _QUOTED.findall(subject)]
     for candidate in quoted:
         if _EXTENSION.search(candidate):

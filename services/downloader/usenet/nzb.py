@@ -62,8 +62,8 @@ class Nzb(msgspec.Struct, frozen=True, kw_only=True):
 def parse_nzb(document: bytes) -> Nzb:
     """Read an NZB, with or without its namespace. Raises `NzbRefused` for anything that isn't one.
 
-    A segment with an impossible number or message-id is left out, a file without segments too. Of two segments
-    with one number the first counts. Memory is a small multiple of the segments'; no tree is built.
+    A segment with an impossible number or message-id is left out, a file without segments too. Of two
+    segments with one number the first counts. Memory is a small multiple of the result's; no tree is built.
     """
     if len(document) > NZB_BYTES_MAX:
         raise NzbRefused(f"the NZB is larger than {NZB_BYTES_MAX // 1024**2} MiB")

@@ -1,9 +1,9 @@
 """The engine: one thread, one selector, every connection of every server.
 
-One thread is enough: it was measured to fetch, decrypt, decode and write 8 to 12 Gbit/s, and more threads only hand
-the interpreter's lock around. What the loop's thread says to it (`want`, `drop`, `close`) goes through one queue.
+One thread is enough: it was measured to fetch, decrypt, decode and write more than 5 Gbit/s, and more threads
+only hand the interpreter's lock around. What others say to it (`want`, `drop`, `close`) goes through one queue.
 
-Memory: articles being received, at most one of 10 MiB per connection, beside each connection's 256 KiB buffer.
+Memory: an article of at most 10 MiB being received per connection, beside its buffer of 256 KiB.
 Requests in the pipeline cost nothing until their answer comes.
 """
 
@@ -77,7 +77,7 @@ class Engine:
         self._thread.start()
 
     def want(self, articles: Sequence[Article], urgency: Urgency) -> None:
-        """Fetch these; one that is on its way already only becomes as urgent as this, if it wasn't. Any thread."""
+        """Fetch these. One that is on its way already only becomes as urgent as this. Any thread."""
         self._tell(lambda now: self._wanted(articles, urgency, now))
 
     def drop(self, articles: Sequence[Article]) -> None:
@@ -85,7 +85,7 @@ class Engine:
         self._tell(lambda _: self._forget(articles))
 
     def close(self) -> None:
-        """Stop, at once; nothing more is delivered. Blocks until the thread is gone and the sockets are closed."""
+        """Stop at once; nothing more is delivered. Blocks until the thread and its sockets are gone."""
         self._closing = True
         self._wake()
         self._thread.join(CLOSE_WITHIN_S)
@@ -141,9 +141,11 @@ class Engine:
     def _pause_s(self, now: float) -> float | None:
         """Until something is due; None if only an event can bring news."""
         pauses = [TICK_S] if self._owners else []
-        for upstream in self._router.upstreams:
-            if upstream.waiting and upstream.usable(now) and upstream.retry_at > now:
-                pauses.append(upstream.retry_at - now)
+        pauses.extend(
+            upstream.retry_at - now
+            for upstream in self._router.upstreams
+            if upstream.waiting and upstream.usable(now) and upstream.retry_at > now
+        )
         return min(pauses, default=None)
 
     def _wanted(self, articles: Sequence[Article], urgency: Urgency, now: float) -> None:

@@ -48,7 +48,7 @@ class Requests:
         self._stopped: DownloaderError | None = None
 
     def request(self, places: Sequence[Place], urgency: Urgency) -> Request:
-        """Ask for these; places without an article must not be among them. Raises if the engine has stopped."""
+        """Ask for these, which must all have an article. Raises if the engine has stopped."""
         if self._stopped is not None:
             raise self._stopped
         request = Request(self, [self._article(place, urgency) for place in places])

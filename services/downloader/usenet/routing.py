@@ -11,14 +11,14 @@ from services.downloader.usenet.upstreams import Upstream
 
 
 class Router:
-    """Servers in order of priority; equals share the work. What becomes of an article is put into `outcomes`."""
+    """Servers in order of priority; equals share the work. What becomes of articles is put into `outcomes`."""
 
     def __init__(self, servers: Sequence[Server]) -> None:
         self.upstreams = _upstreams(servers)
         self.outcomes: list[Outcome] = []
 
     def want(self, article: Article, urgency: Urgency, now: float) -> None:
-        """Get it. One that is on its way only becomes as urgent as this, if it wasn't; one that is done stays so."""
+        """Get it. One that is on its way only becomes as urgent as this; one that is done stays so."""
         if article.stage is Stage.IDLE:
             article.urgency = urgency
             self._assign(article, now)
@@ -65,7 +65,7 @@ class Router:
             self._assign(article, now)
 
     def _assign(self, article: Article, now: float) -> None:
-        """Queue it at the first usable server that hasn't refused it; without one, it is lost or has failed."""
+        """Queue it at the first usable server that hasn't refused it; without one it is lost or has failed."""
         unasked = [upstream for upstream in self.upstreams if not article.refused_by & upstream.bit]
         again = [upstream for upstream in self.upstreams if article.bad_from == upstream.bit]
         for upstream in unasked:

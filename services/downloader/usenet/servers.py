@@ -34,7 +34,7 @@ class Server(msgspec.Struct, frozen=True, kw_only=True):
         return f"Server({self.host}:{self.port}, tls={self.tls}, connections={self.connections})"
 
     def trust(self) -> ssl.SSLContext | None:
-        """How to check this server's certificate; None without TLS. `ServerRefused` if `ca_file` is unusable."""
+        """How to check this server's certificate; None without TLS. Raises `ServerRefused` for a bad `ca_file`."""
         if not self.tls:
             return None
         context = ssl.create_default_context()
@@ -44,7 +44,7 @@ class Server(msgspec.Struct, frozen=True, kw_only=True):
                 context.load_verify_locations(cafile=self.ca_file)
             except OSError as error:
                 raise ServerRefused(
-                    f"the certificate authority file for the news server {self.host} can't be read: {self.ca_file}"
+                    f"the file with the certificate authority of {self.host} can't be read: {self.ca_file}"
                 ) from error
         return context
 

@@ -31,14 +31,14 @@ INLINE_READ_BYTES: Final = 64 * 1024
 class UsenetSource:
     """Implements `services.downloader.source.Source` over news servers.
 
-    Readers may come and go and be cancelled at any time. After an error each new request tries the servers again.
-    Between the engine's thread and the loop's only `Parts`, the engine's commands and its outcomes are shared.
+    Readers may come and go and be cancelled at any time. After an error each new request tries the servers
+    again. The engine's thread and the loop's share only `Parts`, the engine's commands and its outcomes.
     """
 
     def __init__(self, nzb: Nzb, servers: Sequence[Server], spool: Path) -> None:
         """`spool`: a directory for this release alone, made if it isn't there. Starts the engine's thread.
 
-        Needs the running event loop. Raises `ServerRefused` for a bad `ca_file`, `ScratchFull` for a bad `spool`.
+        Needs the running event loop. Raises `ServerRefused` for a bad `ca_file`, `ScratchFull` for `spool`.
         """
         self._loop = asyncio.get_running_loop()
         self._spool = Spool(spool)
@@ -140,7 +140,7 @@ class UsenetSource:
         self._lost.pop(file, None)
 
     async def close(self) -> None:
-        """Whoever still waits gets a `DownloaderError`. The thread and its sockets are gone within 2 seconds."""
+        """Whoever still waits gets a `DownloaderError`. The thread and its sockets are gone within 2 s."""
         self._requests.stop(DownloaderError("the download was stopped"))
         await asyncio.to_thread(self._engine.close)
         self._spool.close()

@@ -46,7 +46,7 @@ class Spool:
             raise _translated(error, self._directory) from error
 
     def complete(self, file: int, file_bytes: int) -> None:
-        """Make sure that the file is there and has its size, whatever of it was written. Raises `ScratchFull`."""
+        """Make sure that the file is there and has its size, whatever was written. Raises `ScratchFull`."""
         try:
             with self.path(file).open("ab") as appender:
                 os.truncate(appender.fileno(), file_bytes)
