@@ -27,7 +27,7 @@ export function speed(bytesPerSecond: number): string {
 /** A wait in words that don't twitch with every second. */
 export function wait(seconds: number): string {
   if (seconds < 10) return "a few seconds";
-  if (seconds < 55) return `about ${Math.ceil(seconds / 10) * 10} s`;
+  if (seconds < 50) return `about ${Math.ceil(seconds / 10) * 10} s`;
   if (seconds < HOUR_S) return `about ${Math.max(1, Math.round(seconds / MINUTE_S))} min`;
   return `about ${hoursAndMinutes(Math.round(seconds / MINUTE_S))}`;
 }
