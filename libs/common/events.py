@@ -69,7 +69,6 @@ class Film(Wire, frozen=True, kw_only=True):
     key: str
     size_bytes: int
     content_type: str
-    sha256: str | None = None
 
 
 # Events ---------------------------------------------------------------------------------------------------

@@ -28,7 +28,9 @@ _SECRET_KEYS = frozenset(
 )
 _LISTS = frozenset({"indexers", "usenet"})
 # What the environment may hold beside settings: where a service listens, what the supervisor tells a child.
-_NOT_SETTINGS = frozenset({f"MATINEE_{s.upper()}_PORT" for s in SERVICES} | {"MATINEE_LIFELINE_FD"})
+_NOT_SETTINGS = frozenset(
+    {f"MATINEE_{s.upper()}_PORT" for s in SERVICES} | {"MATINEE_LIFELINE_FD", "MATINEE_INSTANCE_ID"}
+)
 
 
 class Section(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -156,6 +158,18 @@ def load(
         settings = replace(settings, public_url=f"http://{host}:{settings.gateway.port}")
     _check(settings)
     return settings
+
+
+def as_environment(settings: Settings) -> dict[str, str]:
+    """The same settings as environment variables: how a process hands them to one that it starts."""
+    tree: dict[str, Any] = msgspec.to_builtins(settings)
+    found: dict[str, str] = {}
+    for key in _leaves(Settings, ()):
+        value: Any = tree
+        for part in key:
+            value = value[part]
+        found[_env_name(key)] = value if isinstance(value, str) else json.dumps(value)
+    return found
 
 
 def masked(settings: Settings) -> dict[str, Any]:

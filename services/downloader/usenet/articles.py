@@ -42,10 +42,10 @@ def part_header(response: sabctools.NNTPResponse) -> PartHeader:
 class Parts:
     """The map of one file's parts. Written by the engine's thread, read by the loop's: each call is atomic.
 
-    Parts are counted from 0 (`slot`). Nearly every post cuts its file into equal parts, so the first part seen
-    gives the grid and the place of every other one. A header that contradicts the grid is believed only when a
-    second fetch says the same; then the file counts as uneven, and its parts only have to fit between their
-    neighbours.
+    Parts are counted from 0 (`slot`). Nearly every post cuts its file into equal parts, so the first part
+    seen gives the grid and the place of every other one. A header that contradicts the grid is believed only
+    when a second fetch says the same; then the file counts as uneven, and its parts only have to fit between
+    their neighbours.
     """
 
     def __init__(self, listed: Sequence[int]) -> None:
@@ -91,7 +91,7 @@ class Parts:
             insort(self._order, slot)
 
     def survey(self) -> tuple[list[Span], list[int]]:
-        """At one moment: the bytes that have landed, and the listed slots in the file that haven't. Ascending."""
+        """At one moment, ascending: the bytes that have landed, and the slots to fetch that haven't."""
         with self._lock:
             if self._mended:
                 return [Span(0, self._size_bytes)] if self._size_bytes else [], []
@@ -109,7 +109,7 @@ class Parts:
             return self._grid_span(slot)
 
     def needed(self, span: Span) -> list[int]:
-        """The slots to fetch before `span` can be read. In an uneven file a good guess: ask again afterwards."""
+        """The slots to fetch before `span` can be read. In an uneven file a guess: ask again after."""
         with self._lock:
             slots: list[int] = []
             position = 0 if self._mended else span.start

@@ -1,7 +1,7 @@
 """The engine: one thread, one selector, every connection of every server.
 
 One thread is enough: it was measured to fetch, decrypt, decode and write more than 5 Gbit/s, and more threads
-only hand the interpreter's lock around. What others say to it (`want`, `drop`, `close`) goes through one queue.
+only hand the interpreter's lock around. What is said to it (`want`, `drop`) goes through one queue.
 
 Memory: an article of at most 10 MiB being received per connection, beside its buffer of 256 KiB.
 Requests in the pipeline cost nothing until their answer comes.

@@ -11,7 +11,7 @@ from services.downloader.usenet.upstreams import Upstream
 
 
 class Router:
-    """Servers in order of priority; equals share the work. What becomes of articles is put into `outcomes`."""
+    """Servers in order of priority; equals share the work. What became of articles is in `outcomes`."""
 
     def __init__(self, servers: Sequence[Server]) -> None:
         self.upstreams = _upstreams(servers)
@@ -65,7 +65,7 @@ class Router:
             self._assign(article, now)
 
     def _assign(self, article: Article, now: float) -> None:
-        """Queue it at the first usable server that hasn't refused it; without one it is lost or has failed."""
+        """Queue it at the first usable server that hasn't refused it; without one it is lost."""
         unasked = [upstream for upstream in self.upstreams if not article.refused_by & upstream.bit]
         again = [upstream for upstream in self.upstreams if article.bad_from == upstream.bit]
         for upstream in unasked:

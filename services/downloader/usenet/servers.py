@@ -34,7 +34,7 @@ class Server(msgspec.Struct, frozen=True, kw_only=True):
         return f"Server({self.host}:{self.port}, tls={self.tls}, connections={self.connections})"
 
     def trust(self) -> ssl.SSLContext | None:
-        """How to check this server's certificate; None without TLS. Raises `ServerRefused` for a bad `ca_file`."""
+        """How to check its certificate; None without TLS. Raises `ServerRefused` for a bad `ca_file`."""
         if not self.tls:
             return None
         context = ssl.create_default_context()

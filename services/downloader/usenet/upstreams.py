@@ -122,8 +122,8 @@ class Upstream:
         name = f"the news server {self.server.host}:{self.server.port}"
         if isinstance(fault, Untrusted):
             return ServerRefused(
-                f"{name} shows a certificate that can't be trusted ({fault}); check the host name, or name the "
-                "file with its certificate authority in the settings"
+                f"{name} shows a certificate that can't be trusted ({fault}); check the host name, or name "
+                "the file with its certificate authority in the settings"
             )
         if isinstance(fault, Refused) and _is_final(fault):
             return ServerRefused(

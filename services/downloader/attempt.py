@@ -1,0 +1,171 @@
+"""One delivery of one queued release: what an instance does between Started and Ready or AttemptFailed."""
+
+import asyncio
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import structlog
+
+from libs.common.bus import Bus, Delivery
+from libs.common.events import (
+    AttemptEvent,
+    AttemptFailed,
+    Blame,
+    Described,
+    Film,
+    Preparing,
+    Queued,
+    Ready,
+    Started,
+)
+from libs.common.joblog import job_state
+from libs.common.jobs import event_id, film_prefix
+from libs.common.objects import ObjectStore
+from libs.common.service import version
+from libs.common.settings import Settings
+from services.downloader.describe import Description
+from services.downloader.errors import DownloaderError, ServerRefused
+from services.downloader.pipeline import Pipeline, Target
+from services.downloader.progress import Reporter
+from services.downloader.usenet.listing import fetch_nzb
+from services.downloader.usenet.nzb import parse_nzb
+from services.downloader.usenet.servers import Server
+from services.downloader.usenet.source import UsenetSource
+
+log = structlog.get_logger(__name__)
+
+EVENT_PATIENCE_S = 60.0
+
+
+class Superseded(Exception):
+    """The log says that this attempt is over; whoever holds the job now goes on."""
+
+
+class Attempt:
+    """One delivery of one queued release, from Started to Ready or AttemptFailed."""
+
+    def __init__(
+        self, bus: Bus, store: ObjectStore, settings: Settings, delivery: Delivery, instance: str, nest: Path
+    ) -> None:
+        queued = delivery.event
+        if not isinstance(queued, Queued):
+            raise TypeError(f"{queued.fact} is not work")
+        self._bus = bus
+        self._store = store
+        self._settings = settings
+        self._queued = queued
+        self._instance = instance
+        self._nest = nest
+        self._fence = (queued.attempt, delivery.number)
+        self._reporter = Reporter(
+            bus.progress, job_id=queued.job_id, attempt=queued.attempt, delivery=delivery.number
+        )
+
+    async def run(self) -> None:
+        """Tells how it ended; raises only if that can't be told, or if the job is someone else's by now."""
+        structlog.contextvars.bind_contextvars(job_id=self._queued.job_id, attempt=self._fence)
+        await self._tell(Started, instance=self._instance)
+        progress = asyncio.create_task(self._reporter.run(), name="progress")
+        try:
+            film = await self._fetch()
+        except Superseded:
+            log.info("superseded")
+        except DownloaderError as error:
+            log.warning("attempt_failed", code=error.code, error=str(error))
+            await self._failed(error.code, str(error), error.blame)
+        except (OSError, ValueError, LookupError, TypeError, ArithmeticError, RuntimeError) as error:
+            # A bug or a disk: the log has the details, the person gets a sentence, the job another try.
+            log.exception("attempt_broke")
+            await self._failed(
+                "INTERNAL_ERROR", f"The download broke unexpectedly ({type(error).__name__}).", "world"
+            )
+        else:
+            await self._reporter.tell()
+            await self._ready(film)
+        finally:
+            progress.cancel()
+
+    async def _fetch(self) -> Film:
+        queued, settings = self._queued, self._settings
+        if not settings.usenet:
+            raise ServerRefused("No news server is set; add a [[usenet]] section to the settings.")
+        nzb = parse_nzb(await fetch_nzb(queued.pick, settings.indexers, f"matinee/{version()}"))
+        servers = [
+            Server(
+                host=s.host,
+                port=s.port,
+                tls=s.tls,
+                ca_file=Path(s.ca_file) if s.ca_file else None,
+                username=s.username or None,
+                password=s.password or None,
+                connections=s.connections,
+                priority=s.priority,
+            )
+            for s in settings.usenet
+        ]
+        source = UsenetSource(nzb, servers, self._nest / "spool")
+        target = Target(
+            prefix=film_prefix(queued.job_id),
+            sidecar=_sidecar(queued),
+            max_film_bytes=settings.downloader.max_film_bytes,
+        )
+        pipeline = Pipeline(
+            source, self._store, target, scratch=self._nest, reporter=self._reporter, listener=self
+        )
+        try:
+            return await pipeline.run()
+        finally:
+            await source.close()
+
+    # What the pipeline tells -------------------------------------------------------------------------------
+
+    async def described(self, description: Description) -> None:
+        film = description.film
+        await self._tell(
+            Described, file_name=film.name, size_bytes=film.size_bytes, container=description.container
+        )
+
+    async def preparing(self) -> None:
+        await self._tell(Preparing)
+
+    async def before_commit(self) -> None:
+        state = await job_state(self._bus, self._queued.job_id)
+        if (state.attempt, state.delivery) != self._fence:
+            raise Superseded
+
+    async def _ready(self, film: Film) -> None:
+        hours = self._settings.retention.after_ready_h
+        expires_at = datetime.now(UTC) + timedelta(hours=hours) if hours else None
+        await self._tell(Ready, film=film, expires_at=expires_at)
+        log.info("ready", size_bytes=film.size_bytes)
+
+    async def _failed(self, code: str, message: str, blame: Blame) -> None:
+        await self._tell(AttemptFailed, code=code, message=message, blame=blame)
+
+    async def _tell(self, kind: type[AttemptEvent], **facts: Any) -> None:
+        attempt, delivery = self._fence
+        job_id = self._queued.job_id
+        event = kind(
+            id=event_id(job_id, str(kind.__struct_config__.tag), attempt, delivery),
+            at=datetime.now(UTC),
+            job_id=job_id,
+            attempt=attempt,
+            delivery=delivery,
+            **facts,
+        )
+        await self._bus.publish(event, patience_s=EVENT_PATIENCE_S)
+
+
+def _sidecar(queued: Queued) -> dict[str, object]:
+    title, pick = queued.title, queued.pick
+    return {
+        "job_id": queued.job_id,
+        "title": title.name,
+        "year": title.year,
+        "tmdb_id": title.movie_id,
+        "imdb_id": title.imdb_id,
+        "release": pick.title,
+        "resolution": pick.quality,
+        "video_codec": pick.codec,
+    }

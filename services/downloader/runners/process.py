@@ -1,0 +1,137 @@
+"""Instances as processes of this machine.
+
+An instance holds a lock on `lock` in its own folder of the scratch directory for as long as it lives, and the
+kernel lets go of it however the instance ends. So a launcher that was restarted sees what runs, and what a
+dead instance left behind is told from what a living one uses.
+"""
+
+import asyncio
+import fcntl
+import os
+import secrets
+import shutil
+import sys
+import time
+from collections.abc import Mapping
+from contextlib import suppress
+from pathlib import Path
+from typing import IO
+
+import structlog
+
+log = structlog.get_logger(__name__)
+
+ID_VARIABLE = "MATINEE_INSTANCE_ID"
+LOCK = "lock"
+_UNBORN = ".new-"
+_UNBORN_FOR_S = 60.0
+STOP_S = 3.0
+
+
+class Nest:
+    """The instance's side: its own locked folder under the scratch directory. Use as a context manager."""
+
+    def __init__(self, scratch: Path, instance: str) -> None:
+        self.path = scratch / instance
+        self._born_at = scratch / f"{_UNBORN}{instance}"
+        self._lock: IO[bytes] | None = None
+
+    def __enter__(self) -> Path:
+        # Locked before it has its name: nobody can take it for an abandoned one.
+        self._born_at.mkdir(parents=True, mode=0o700)
+        self._lock = (self._born_at / LOCK).open("wb")
+        fcntl.flock(self._lock, fcntl.LOCK_EX)
+        self._born_at.rename(self.path)
+        return self.path
+
+    def __exit__(self, *_: object) -> None:
+        shutil.rmtree(self.path, ignore_errors=True)
+        if self._lock:
+            self._lock.close()
+
+
+def new_instance_id() -> str:
+    return f"instance-{secrets.token_hex(6)}"
+
+
+class ProcessRunner:
+    """The launcher's side."""
+
+    def __init__(self, scratch: Path, environment: Mapping[str, str]) -> None:
+        """`environment`: everything an instance gets to know, secrets included."""
+        self._scratch = scratch
+        self._environment = environment
+        self._children: dict[str, asyncio.subprocess.Process] = {}
+        self.deaths = 0
+
+    async def start(self) -> str:
+        """Start an instance; its id. It finds its work by itself."""
+        instance = new_instance_id()
+        command = [sys.executable, "-m", "libs.cli.main", "instance"]
+        self._children[instance] = await asyncio.create_subprocess_exec(
+            *command,
+            env={**self._environment, ID_VARIABLE: instance},
+            stdin=asyncio.subprocess.DEVNULL,
+            start_new_session=True,
+        )
+        return instance
+
+    def running(self) -> set[str]:
+        """The instances alive now, those of an earlier launcher included."""
+        for instance, process in list(self._children.items()):
+            if process.returncode is not None:
+                del self._children[instance]
+                self.deaths = self.deaths + 1 if process.returncode else 0
+                if process.returncode:
+                    log.warning("instance_died", instance=instance, exit_code=process.returncode)
+        return set(self._children) | {nest.name for nest in self._nests() if _is_held(nest / LOCK)}
+
+    def sweep(self) -> int:
+        """Remove what dead instances left in the scratch directory; how many folders."""
+        swept = 0
+        for nest in self._nests(with_unborn=True):
+            if not _is_held(nest / LOCK):
+                shutil.rmtree(nest, ignore_errors=True)
+                swept += 1
+        return swept
+
+    def _nests(self, *, with_unborn: bool = False) -> list[Path]:
+        if not self._scratch.is_dir():
+            return []
+        nests = [p for p in self._scratch.iterdir() if p.is_dir() and p.name.startswith("instance-")]
+        if with_unborn:
+            nests += [p for p in self._scratch.glob(f"{_UNBORN}*") if _older_than(p, _UNBORN_FOR_S)]
+        return nests
+
+    async def stop(self) -> None:
+        """Ask every instance that we started to end, and see to it that it does."""
+        children = list(self._children.values())
+        for process in children:
+            with suppress(ProcessLookupError):
+                process.terminate()
+        if children:
+            await asyncio.wait([asyncio.ensure_future(p.wait()) for p in children], timeout=STOP_S)
+        for process in children:
+            with suppress(ProcessLookupError):
+                process.kill()
+
+
+def _older_than(path: Path, age_s: float) -> bool:
+    try:
+        return time.time() - path.stat().st_mtime > age_s
+    except FileNotFoundError:
+        return False
+
+
+def _is_held(lock: Path) -> bool:
+    try:
+        descriptor = os.open(lock, os.O_RDONLY)
+    except FileNotFoundError:
+        return False
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_SH | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return True
+    finally:
+        os.close(descriptor)
+    return False

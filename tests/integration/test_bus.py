@@ -1,0 +1,180 @@
+"""The bus on a real nats-server: stored once, read in order, leased, alive after a kill -9 of the server."""
+
+import asyncio
+from datetime import UTC, datetime, timedelta
+
+import pytest
+
+from libs.common import events as e
+from libs.common import streams
+from libs.common.bus import Bus, Delivery
+from libs.common.errors import Conflict, ErrorCode, ServiceError
+from libs.common.kv import Bucket
+from libs.common.queries import Answers, ask
+from tests.conftest import NatsServer
+
+NOW = datetime(2026, 11, 20, tzinfo=UTC)
+TITLE = e.TitleRef(key="tmdb:movie:1", movie_id=1, name="x")
+
+
+def requested(job_id: str, event_id: str | None = None) -> e.Requested:
+    return e.Requested(id=event_id or f"{job_id}.r", at=NOW, job_id=job_id, title=TITLE, mode="auto")
+
+
+def watched(number: int) -> e.Watched:
+    return e.Watched(id=f"w{number}", at=NOW, job_id="job_1")
+
+
+async def test_an_event_is_stored_once_however_often_it_is_published(bus: Bus) -> None:
+    first = await bus.publish(requested("job_1"))
+    assert await bus.publish(requested("job_1")) == first
+    assert await bus.last_sequence(streams.JOBS, streams.EVENT_SUBJECTS) == first
+
+
+async def test_publish_first_tells_whose_event_was_stored(bus: Bus) -> None:
+    assert await bus.publish_first(requested("job_1", "mine"))
+    assert await bus.publish_first(requested("job_1", "mine"))
+    assert not await bus.publish_first(requested("job_1", "yours"))
+
+
+async def test_a_scheduled_event_comes_at_its_time_and_once(bus: Bus) -> None:
+    await bus.publish_at(requested("job_9"), datetime.now(UTC) + timedelta(seconds=1))
+    assert await bus.last_sequence(streams.JOBS, streams.EVENT_SUBJECTS) == 0
+    async with asyncio.timeout(10):
+        async for message in bus.tail(streams.JOBS, streams.EVENT_SUBJECTS):
+            assert message.event == requested("job_9")
+            break
+
+
+async def test_tail_gives_every_event_once_and_in_order_across_a_kill(
+    bus: Bus, nats_server: NatsServer
+) -> None:
+    seen: list[str] = []
+
+    async def follow() -> None:
+        async for message in bus.tail(streams.JOBS, streams.EVENT_SUBJECTS):
+            assert message.event is not None
+            seen.append(message.event.id)
+
+    task = asyncio.create_task(follow())
+    for number in range(50):
+        await bus.publish(watched(number))
+    nats_server.kill()
+    await asyncio.sleep(0.2)
+    nats_server.start()
+    for number in range(40, 100):
+        await bus.publish(watched(number))
+    async with asyncio.timeout(10):
+        while len(seen) < 100:
+            await asyncio.sleep(0.05)
+    task.cancel()
+    assert seen == [f"w{number}" for number in range(100)]
+
+
+async def test_trouble_is_told_while_the_server_is_gone(bus: Bus, nats_server: NatsServer) -> None:
+    assert await bus.probe() is None
+    nats_server.kill()
+    async with asyncio.timeout(5):
+        while bus.trouble() is None:
+            await asyncio.sleep(0.05)
+    nats_server.start()
+    async with asyncio.timeout(5):
+        while await bus.probe():
+            await asyncio.sleep(0.05)
+
+
+async def test_a_handler_that_fails_gets_the_event_again_and_not_in_a_hot_loop(bus: Bus) -> None:
+    tries: list[int] = []
+    done = asyncio.Event()
+
+    async def handle(delivery: Delivery) -> None:
+        tries.append(delivery.number)
+        if delivery.number == 1:
+            raise RuntimeError("not yet")
+        done.set()
+
+    task = asyncio.create_task(bus.consume(streams.INDEXER, handle))
+    await bus.publish(requested("job_1"))
+    async with asyncio.timeout(10):
+        await done.wait()
+    await asyncio.sleep(0.2)
+    task.cancel()
+    assert tries == [1, 2]
+    assert await bus.backlog(streams.INDEXER) == 0
+
+
+async def test_an_undecodable_message_is_a_dead_letter_and_not_a_stop(bus: Bus) -> None:
+    await bus.js.publish("jobs.job_1.requested", b"not json")
+    await bus.publish(requested("job_2"))
+    got: list[str] = []
+    task = asyncio.create_task(bus.consume(streams.INDEXER, _collect(got)))
+    async with asyncio.timeout(10):
+        while not got:
+            await asyncio.sleep(0.02)
+    task.cancel()
+    assert got == ["job_2"]
+    assert await bus.last_sequence(streams.DEAD, ["$JS.EVENT.ADVISORY.>"]) > 0
+
+
+def _collect(got: list[str]):
+    async def handle(delivery: Delivery) -> None:
+        got.append(delivery.event.job_id)
+
+    return handle
+
+
+async def test_compare_and_set(bus: Bus) -> None:
+    bucket = Bucket(bus, streams.ACTIVE)
+    assert await bucket.get("a") is None
+    results = await asyncio.gather(
+        *(bucket.create("a", str(n).encode()) for n in range(20)), return_exceptions=True
+    )
+    assert sum(isinstance(r, int) for r in results) == 1
+    assert all(isinstance(r, int | Conflict) for r in results)
+    entry = await bucket.get("a")
+    assert entry is not None
+    await bucket.update("a", b"next", entry.revision)
+    with pytest.raises(Conflict):
+        await bucket.update("a", b"late", entry.revision)
+    await bucket.delete("a")
+    assert await bucket.get("a") is None
+    assert await bucket.create("a", b"again") > entry.revision
+
+
+async def test_questions_answers_and_refusals(bus: Bus) -> None:
+    async def search(query: e.SearchMovies) -> e.MoviePage:
+        if query.query == "none":
+            raise ServiceError(ErrorCode.NOT_FOUND, "Nothing\nhere.")
+        if query.query == "bug":
+            raise RuntimeError("a secret path")
+        return e.MoviePage(page=query.page, total_pages=1, total_results=0, results=())
+
+    with pytest.raises(ServiceError, match="not running"):
+        await ask(bus, e.SearchMovies(query="x"), e.MoviePage)
+    answers = Answers(bus, "catalog", "0.1.0")
+    answers.add(e.SearchMovies, search)
+    task = asyncio.create_task(answers.serve())
+    await asyncio.sleep(0.1)
+    assert (await ask(bus, e.SearchMovies(query="x", page=3), e.MoviePage)).page == 3
+    with pytest.raises(ServiceError) as refused:
+        await ask(bus, e.SearchMovies(query="none"), e.MoviePage)
+    assert (refused.value.code, refused.value.message) == (ErrorCode.NOT_FOUND, "Nothing here.")
+    with pytest.raises(ServiceError) as broken:
+        await ask(bus, e.SearchMovies(query="bug"), e.MoviePage)
+    assert broken.value.code is ErrorCode.INTERNAL_ERROR
+    assert "secret" not in broken.value.message
+    task.cancel()
+
+
+async def test_answers_do_not_wait_for_each_other(bus: Bus) -> None:
+    async def slow(query: e.SearchMovies) -> e.MoviePage:
+        await asyncio.sleep(0.5)
+        return e.MoviePage(page=query.page, total_pages=1, total_results=0, results=())
+
+    answers = Answers(bus, "catalog", "0.1.0")
+    answers.add(e.SearchMovies, slow)
+    task = asyncio.create_task(answers.serve())
+    await asyncio.sleep(0.1)
+    async with asyncio.timeout(3):
+        await asyncio.gather(*(ask(bus, e.SearchMovies(query="x"), e.MoviePage) for _ in range(20)))
+    task.cancel()

@@ -1,0 +1,267 @@
+"""The fold: duplicates, late events of old attempts and interleaved ones change nothing they must not."""
+
+from datetime import UTC, datetime, timedelta
+from itertools import pairwise
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from libs.common import events as e
+from libs.common.jobs import (
+    FIRST_RETRY_S,
+    RETRIES,
+    GiveUp,
+    JobState,
+    Phase,
+    TryAgain,
+    TryNext,
+    after_failure,
+    event_id,
+    new_job_id,
+)
+
+START = datetime(2026, 11, 20, 12, 0, 0, tzinfo=UTC)
+JOB = "job_1_00"
+TITLE = e.TitleRef(key="tmdb:movie:1", movie_id=1, name="Paper Lanterns")
+
+
+def candidate(number: int) -> e.Candidate:
+    return e.Candidate(
+        release_id=f"rel_{number}",
+        title=f"Release.{number}",
+        indexer="i",
+        nzb_url="http://x/{api_key}",
+        size_bytes=1,
+        age_days=0,
+        quality="1080p",
+        score=e.Score(total=1.0),
+    )
+
+
+class Story:
+    """Builds a job's events in the order they would be stored."""
+
+    def __init__(self) -> None:
+        self.events: list[e.JobEvent] = []
+
+    def _common(self, fact: str, attempt: int = 0, delivery: int = 0) -> dict[str, object]:
+        at = START + timedelta(seconds=len(self.events))
+        return {"id": event_id(JOB, fact, attempt, delivery), "at": at, "job_id": JOB}
+
+    def requested(self) -> "Story":
+        self.events.append(e.Requested(**self._common("requested"), title=TITLE, mode="auto"))
+        return self
+
+    def queued(self, attempt: int, alternatives: int = 0) -> "Story":
+        rest = tuple(candidate(attempt + 1 + i) for i in range(alternatives))
+        common = self._common("queued", attempt)
+        self.events.append(
+            e.Queued(**common, attempt=attempt, pick=candidate(attempt), alternatives=rest, title=TITLE)
+        )
+        return self
+
+    def _told(self, kind: type[e.AttemptEvent], fact: str, fence: tuple[int, int], **more: object) -> "Story":
+        attempt, delivery = fence
+        common = self._common(fact, attempt, delivery)
+        self.events.append(kind(**common, attempt=attempt, delivery=delivery, **more))
+        return self
+
+    def started(self, *fence: int) -> "Story":
+        return self._told(e.Started, "started", fence, instance=f"i{fence}")
+
+    def preparing(self, *fence: int) -> "Story":
+        return self._told(e.Preparing, "preparing", fence)
+
+    def ready(self, *fence: int) -> "Story":
+        film = e.Film(key=f"movies/{JOB}/movie.mkv", size_bytes=fence[0] * 100 + fence[1], content_type="v")
+        return self._told(e.Ready, "ready", fence, film=film, expires_at=None)
+
+    def attempt_failed(self, *fence: int, blame: e.Blame = "release") -> "Story":
+        more = {"code": "USENET_ERROR", "message": f"broke at {fence}", "blame": blame}
+        return self._told(e.AttemptFailed, "attempt_failed", fence, **more)
+
+    def failed(self, attempt: int) -> "Story":
+        common = self._common("failed", attempt)
+        self.events.append(e.Failed(**common, attempt=attempt, code="USENET_ERROR", message="given up"))
+        return self
+
+    def unavailable(self) -> "Story":
+        self.events.append(e.Unavailable(**self._common("unavailable"), code="NOT_FOUND", message="none"))
+        return self
+
+    def expired(self) -> "Story":
+        self.events.append(e.Expired(**self._common("expired"), reason="age"))
+        return self
+
+    def deleted(self) -> "Story":
+        self.events.append(e.Deleted(**self._common("deleted")))
+        return self
+
+    def watched(self) -> "Story":
+        self.events.append(e.Watched(**self._common(f"watched{len(self.events)}")))
+        return self
+
+
+def fold(events: list[e.JobEvent]) -> JobState:
+    state = JobState(job_id=JOB)
+    for event in events:
+        state = state.apply(event)
+    return state
+
+
+HAPPY = Story().requested().queued(1).started(1, 1).preparing(1, 1).ready(1, 1).watched().expired().deleted()
+SECOND_RELEASE = (
+    Story()
+    .requested()
+    .queued(1, alternatives=1)
+    .started(1, 1)
+    .attempt_failed(1, 1)
+    .queued(2)
+    .started(2, 1)
+    .started(2, 2)
+    .preparing(2, 2)
+    .ready(2, 2)
+    .watched()
+)
+GIVEN_UP = Story().requested().queued(1).started(1, 1).attempt_failed(1, 1).failed(1)
+NOTHING = Story().requested().unavailable()
+STORIES = [HAPPY, SECOND_RELEASE, GIVEN_UP, NOTHING]
+
+
+@pytest.mark.parametrize(
+    ("story", "length", "phase", "status"),
+    [
+        (HAPPY, 0, Phase.UNKNOWN, "queued"),
+        (HAPPY, 1, Phase.REQUESTED, "queued"),
+        (HAPPY, 2, Phase.QUEUED, "queued"),
+        (HAPPY, 3, Phase.DOWNLOADING, "downloading"),
+        (HAPPY, 4, Phase.PREPARING, "preparing"),
+        (HAPPY, 6, Phase.READY, "ready"),
+        (HAPPY, 7, Phase.EXPIRED, "deleted"),
+        (HAPPY, 8, Phase.DELETED, "deleted"),
+        (SECOND_RELEASE, 4, Phase.WAITING, "queued"),
+        (SECOND_RELEASE, 11, Phase.READY, "ready"),
+        (GIVEN_UP, 5, Phase.FAILED, "error"),
+        (NOTHING, 2, Phase.FAILED, "error"),
+    ],
+)
+def test_the_phase_at_each_point(story: Story, length: int, phase: Phase, status: str) -> None:
+    state = fold(story.events[:length])
+    assert (state.phase, state.movie_status) == (phase, status)
+
+
+def test_a_ready_job_says_what_there_is() -> None:
+    state = fold(SECOND_RELEASE.events)
+    assert state.film is not None
+    assert state.film.size_bytes == 202
+    assert state.ready_at == SECOND_RELEASE.events[8].at
+    assert state.last_watched_at == SECOND_RELEASE.events[9].at
+    assert (state.error_code, state.error_message) == (None, None)
+    assert [f.release_id for f in state.failures] == ["rel_1"]
+
+
+@given(st.sampled_from(STORIES), st.data())
+def test_duplicates_and_late_repetitions_change_nothing(story: Story, data: st.DataObject) -> None:
+    told: list[e.JobEvent] = []
+    for number, event in enumerate(story.events):
+        told.append(event)
+        told += data.draw(st.lists(st.sampled_from(story.events[: number + 1]), max_size=4))
+    assert fold(told) == fold(story.events)
+
+
+@given(st.sampled_from(STORIES), st.data())
+def test_an_attempt_that_is_over_has_no_say(story: Story, data: st.DataObject) -> None:
+    fences = st.tuples(st.integers(0, 2), st.integers(0, 2))
+    cut = data.draw(st.integers(0, len(story.events)))
+    state = fold(story.events[:cut])
+    fence = data.draw(fences.filter(lambda f: f != (state.attempt, state.delivery)))
+    late = Story().preparing(*fence).ready(*fence).attempt_failed(*fence, blame="world").events
+    assert fold([*story.events[:cut], *late]) == state
+
+
+@given(st.permutations([event for story in STORIES for event in story.events]))
+def test_no_order_of_events_raises_or_leaves_an_end(events: list[e.JobEvent]) -> None:
+    states = [JobState(job_id=JOB)]
+    for event in events:
+        states.append(states[-1].apply(event))
+    for before, after in pairwise(states):
+        assert (after.attempt, after.delivery) >= (before.attempt, before.delivery)
+        if before.phase in (Phase.FAILED, Phase.DELETED):
+            assert after.phase is before.phase
+        if before.phase is Phase.READY:
+            assert after.phase in (Phase.READY, Phase.EXPIRED, Phase.DELETED)
+            assert after.film == before.film
+
+
+@given(st.sampled_from(STORIES), st.data())
+def test_watching_may_be_told_anywhere_after_ready(story: Story, data: st.DataObject) -> None:
+    watch = e.Watched(id="w", at=START + timedelta(days=1), job_id=JOB)
+    at = data.draw(st.integers(0, len(story.events)))
+    moved = fold([*story.events[:at], watch, *story.events[at:]])
+    assert moved.phase is fold(story.events).phase
+    assert moved.last_watched_at == watch.at
+
+
+def test_a_redelivery_starts_the_download_over() -> None:
+    state = fold(Story().requested().queued(1).started(1, 1).preparing(1, 1).started(1, 2).events)
+    assert (state.phase, state.delivery) == (Phase.DOWNLOADING, 2)
+
+
+def test_nothing_starts_again_once_the_attempt_failed() -> None:
+    state = fold(Story().requested().queued(1).started(1, 1).attempt_failed(1, 1).started(1, 2).events)
+    assert state.phase is Phase.WAITING
+
+
+# What comes after a failure
+
+
+def test_a_bad_release_is_followed_by_the_next_at_once() -> None:
+    state = fold(Story().requested().queued(1, alternatives=2).started(1, 1).attempt_failed(1, 1).events)
+    assert after_failure(state) == TryNext(pick=candidate(2), alternatives=(candidate(3),))
+
+
+def test_the_last_bad_release_ends_the_job_with_the_story() -> None:
+    story = Story().requested().queued(1, alternatives=1).started(1, 1).attempt_failed(1, 1)
+    story.queued(2).started(2, 1).attempt_failed(2, 1)
+    end = after_failure(fold(story.events))
+    assert isinstance(end, GiveUp)
+    assert end.message == "broke at (2, 1) (1 other release failed before.)"
+
+
+def test_the_world_is_given_five_tries_each_twice_as_late() -> None:
+    story = Story().requested()
+    delays: list[int] = []
+    for attempt in range(1, RETRIES + 2):
+        # Every try is for the same release, as the janitor queues it.
+        queued = e.Queued(
+            id=f"q{attempt}", at=START, job_id=JOB, attempt=attempt, pick=candidate(1), title=TITLE
+        )
+        story.events.append(queued)
+        story.started(attempt, 1).attempt_failed(attempt, 1, blame="world")
+        match after_failure(fold(story.events)):
+            case TryAgain(pick=pick, delay_s=delay_s):
+                assert pick == candidate(1)
+                delays.append(delay_s)
+            case other:
+                assert isinstance(other, GiveUp)
+    assert delays == [FIRST_RETRY_S * 2**n for n in range(RETRIES)]
+
+
+def test_wrong_settings_are_not_tried_again() -> None:
+    story = Story().requested().queued(1, alternatives=3).started(1, 1)
+    end = after_failure(fold(story.attempt_failed(1, 1, blame="owner").events))
+    assert isinstance(end, GiveUp)
+
+
+@pytest.mark.parametrize("story", STORIES)
+def test_nothing_is_decided_while_nothing_failed(story: Story) -> None:
+    for cut in range(len(story.events) + 1):
+        state = fold(story.events[:cut])
+        assert (after_failure(state) is None) == (state.phase is not Phase.WAITING)
+
+
+def test_job_ids_are_unique_and_tell_when() -> None:
+    ids = {new_job_id(START) for _ in range(1000)}
+    assert len(ids) == 1000
+    assert all(i.startswith(f"job_{int(START.timestamp() * 1000)}_") for i in ids)

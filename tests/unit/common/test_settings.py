@@ -1,0 +1,118 @@
+"""Settings: default < file < environment, references, and errors that name the key."""
+
+from pathlib import Path
+
+import pytest
+
+from libs.common.errors import SettingsError
+from libs.common.settings import MASK, as_environment, load, masked
+
+FULL = """
+data_dir = "d"
+[gateway]
+port = 9000
+[tmdb]
+token = "env:MY_TMDB"
+[[indexers]]
+name = "Geek"
+url = "https://api.example.org"
+api_key = "file:key.txt"
+[[usenet]]
+host = "news.example.com"
+username = "me"
+password = "env:NEWS_PASS"
+[retention]
+after_ready_h = 0.5
+"""
+ENV = {"MY_TMDB": "tmdb-token", "NEWS_PASS": "news-pass"}
+
+
+@pytest.fixture
+def file(tmp_path: Path) -> Path:
+    (tmp_path / "key.txt").write_text("geek-key\n")
+    path = tmp_path / "matinee.toml"
+    path.write_text(FULL)
+    return path
+
+
+def test_defaults_need_nothing() -> None:
+    settings = load(environ={})
+    assert (settings.gateway.port, settings.public_url) == (8080, "http://127.0.0.1:8080")
+    assert settings.tmdb.token == ""
+    assert settings.storage.kind == "files"
+
+
+def test_file_references_and_environment(file: Path) -> None:
+    settings = load(file, {**ENV, "MATINEE_GATEWAY_PORT": "9001", "MATINEE_RETENTION_UNWATCHED_DAYS": "0.25"})
+    assert settings.gateway.port == 9001
+    assert settings.public_url == "http://127.0.0.1:9001"
+    assert settings.tmdb.token == "tmdb-token"
+    assert settings.indexers[0].api_key == "geek-key"
+    assert settings.usenet[0].password == "news-pass"
+    assert (settings.retention.after_ready_h, settings.retention.unwatched_days) == (0.5, 0.25)
+
+
+def test_lists_come_as_json_and_replace_the_file(file: Path) -> None:
+    value = '[{"name": "B", "url": "http://127.0.0.1:1", "api_key": "env:K"}]'
+    settings = load(file, {**ENV, "MATINEE_INDEXERS": value, "K": "from-env"})
+    assert [(i.name, i.api_key) for i in settings.indexers] == [("B", "from-env")]
+
+
+def test_overrides_of_the_command_line_win(file: Path) -> None:
+    settings = load(file, {**ENV, "MATINEE_GATEWAY_PORT": "9001"}, {"gateway.port": 9002, "data_dir": "x"})
+    assert (settings.gateway.port, settings.data_dir) == (9002, "x")
+
+
+@pytest.mark.parametrize(
+    ("text", "env", "says"),
+    [
+        ("[gateway]\nprot = 1\n", {}, "gateway.prot is not a setting. Did you mean port?"),
+        ("[gatway]\nport = 1\n", {}, "gatway is not a setting. Did you mean gateway?"),
+        ("[gateway]\nport = 'x'\n", {}, "gateway.port: expected `int`"),
+        ("[storage]\nkind = 'r2'\n", {}, "storage.kind can be files | s3"),
+        ("[storage]\nkind = 's3'\n", {}, "storage.endpoint is needed"),
+        ("[[usenet]]\nport = 1\n", {}, "usenet[0]: object missing required field `host`"),
+        ("[[usenet]]\nhost = 'h'\ntls = false\n", {}, "in the clear"),
+        ("[[usenet]]\nhost = 'h'\nconnections = 0\n", {}, "usenet[0].connections must be between"),
+        ("[[usenet]]\nhost = 'h'\npassword = 'file:nowhere'\n", {}, "usenet[0].password points to"),
+        ("[tmdb]\nurl = 'ftp://x'\n", {}, "tmdb.url must be an address"),
+        ("[retention]\nafter_ready_h = -1\n", {}, "must not be negative"),
+        ("gateway = 3\n", {"MATINEE_GATEWAY_PORT": "1"}, "[gateway] must be a section"),
+        ("x = = 1\n", {}, "is not valid TOML"),
+        ("", {"MATINEE_GATEWAY_PROT": "1"}, "Did you mean MATINEE_GATEWAY_PORT?"),
+        ("", {"MATINEE_USENET": "{}"}, "MATINEE_USENET must be a JSON list"),
+        ("", {"MATINEE_USENET": "["}, "MATINEE_USENET must be a JSON list"),
+        (
+            "[[indexers]]\nname='a'\nurl='http://a'\n[[indexers]]\nname='a'\nurl='http://b'\n",
+            {},
+            "Two indexers have the same name",
+        ),
+    ],
+)
+def test_errors_name_the_key_and_what_is_possible(
+    tmp_path: Path, text: str, env: dict[str, str], says: str
+) -> None:
+    path = tmp_path / "matinee.toml"
+    path.write_text(text)
+    with pytest.raises(SettingsError) as caught:
+        load(path, env)
+    assert says in str(caught.value)
+
+
+def test_a_file_that_is_not_there_is_named(tmp_path: Path) -> None:
+    with pytest.raises(SettingsError, match="There is no settings file at"):
+        load(tmp_path / "none.toml", {})
+
+
+def test_secrets_are_masked_and_known(file: Path) -> None:
+    settings = load(file, ENV)
+    text = str(masked(settings))
+    assert MASK in text
+    for secret in ("tmdb-token", "geek-key", "news-pass"):
+        assert secret in settings.secrets()
+        assert secret not in text
+
+
+def test_settings_survive_the_way_through_the_environment(file: Path) -> None:
+    settings = load(file, ENV)
+    assert load(None, as_environment(settings)) == settings
