@@ -1,0 +1,132 @@
+"""TMDB's API version 3, as far as films are shown: search, lists, similar titles, details, images."""
+
+import time
+from typing import TypeVar
+
+import msgspec
+import structlog
+
+from libs.common.errors import ErrorCode, ServiceError
+from libs.common.events import MovieDetails, MoviePage
+from libs.common.settings import Tmdb as TmdbSettings
+from libs.common.upstream import Kind, Upstream, UpstreamError, origin
+from services.catalog import movies
+
+log = structlog.get_logger(__name__)
+
+ANSWER_BYTES_MAX = 4 * 1024 * 1024
+TIMEOUT_S = 10.0
+RATE_PER_S = 35.0
+"""TMDB slows down those who ask more than about 40 times a second."""
+IMAGES_KEPT_S = 24 * 3600.0
+IMAGES_RETRIED_S = 60.0
+"""How long the fallback is used before TMDB is asked again where images lie."""
+
+_PASSING: frozenset[Kind] = frozenset({"timeout", "unreachable", "server_error", "rate_limited"})
+
+T = TypeVar("T")
+
+
+class TmdbError(ServiceError):
+    """`passing`: it may be over soon, so an older answer is better than none."""
+
+    def __init__(self, code: ErrorCode, message: str, *, passing: bool) -> None:
+        super().__init__(code, message)
+        self.passing = passing
+
+
+class Tmdb:
+    """TMDB for one process.
+
+    Every question raises TmdbError: TMDB_ERROR, NOT_FOUND, or INTERNAL_ERROR if no key is configured.
+    """
+
+    def __init__(self, settings: TmdbSettings, *, user_agent: str) -> None:
+        self._token = settings.token
+        self._images = movies.FALLBACK_IMAGES
+        self._images_until = 0.0
+        self._upstream = Upstream(
+            "TMDB",
+            settings.url,
+            allowed=frozenset({origin(settings.url)}),
+            secrets=(settings.token,) if settings.token else (),
+            timeout_s=TIMEOUT_S,
+            rate_per_s=RATE_PER_S,
+            user_agent=user_agent,
+        )
+
+    async def search(self, query: str, page: int) -> MoviePage:
+        return await self._page("/3/search/movie", page, query=query, include_adult="false")
+
+    async def popular(self, page: int) -> MoviePage:
+        return await self._page("/3/movie/popular", page)
+
+    async def top(self, page: int) -> MoviePage:
+        return await self._page("/3/movie/top_rated", page)
+
+    async def similar(self, movie_id: int, page: int) -> MoviePage:
+        return await self._page(f"/3/movie/{movie_id}/similar", page)
+
+    async def movie(self, movie_id: int) -> MovieDetails:
+        answer = await self._get(
+            f"/3/movie/{movie_id}", movies.TmdbDetails, {"append_to_response": "credits"}
+        )
+        return movies.details(answer, await self._image_base())
+
+    async def close(self) -> None:
+        await self._upstream.close()
+
+    async def _page(self, path: str, page: int, **params: str) -> MoviePage:
+        answer = await self._get(path, movies.TmdbPage, {**params, "page": page})
+        return movies.page(answer, page, await self._image_base())
+
+    async def _image_base(self) -> str:
+        """Never fails: titles without TMDB's word on images are better than none."""
+        if time.monotonic() < self._images_until:
+            return self._images
+        try:
+            self._images = movies.image_base(
+                await self._get("/3/configuration", movies.TmdbConfiguration, {})
+            )
+            self._images_until = time.monotonic() + IMAGES_KEPT_S
+        except TmdbError as error:
+            log.warning("image_base_unknown", error=error.message)
+            self._images_until = time.monotonic() + IMAGES_RETRIED_S
+        return self._images
+
+    async def _get(self, path: str, kind: type[T], params: dict[str, str | int]) -> T:
+        if not self._token:
+            message = (
+                "No TMDB key is set: put it into [tmdb] token or TMDB_API_KEY "
+                "(themoviedb.org, Settings, API: the read access token)."
+            )
+            raise TmdbError(ErrorCode.INTERNAL_ERROR, message, passing=False)
+        headers = {"Authorization": f"Bearer {self._token}", "Accept": "application/json"}
+        try:
+            response = await self._upstream.get(
+                path, params=params, headers=headers, max_bytes=ANSWER_BYTES_MAX, same_hosts_only=True
+            )
+        except UpstreamError as error:
+            raise _translated(error) from error
+        try:
+            return msgspec.json.decode(response.body, type=kind)
+        # Besides its own errors msgspec lets out UnicodeDecodeError and, for deep nesting, RecursionError.
+        except (ValueError, RecursionError) as error:
+            message = "TMDB's answer can't be read; is [tmdb] url right?"
+            raise TmdbError(ErrorCode.TMDB_ERROR, message, passing=False) from error
+
+
+def _translated(error: UpstreamError) -> TmdbError:
+    code = ErrorCode.TMDB_ERROR
+    match error.kind:
+        case "not_found":
+            code, message = ErrorCode.NOT_FOUND, "That title isn't on TMDB (any more)."
+        case "unauthorized":
+            message = "TMDB does not accept the key; check [tmdb] token (it wants the read access token)."
+        case "rate_limited":
+            message = "TMDB asks us to slow down; try again in a moment."
+        case "timeout" | "unreachable" | "server_error":
+            message = f"TMDB can't be asked right now: {error.sentence}."
+        case _:
+            message = f"TMDB did not answer as it should: {error.sentence}."
+    return TmdbError(code, message, passing=error.kind in _PASSING)
