@@ -1,0 +1,440 @@
+"""The janitor on a real log and a real store: it ends what must end, once, whatever happens in between."""
+
+import asyncio
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import pytest
+
+from libs.common import streams
+from libs.common.bus import Bus
+from libs.common.events import Alert, Blame, Failed, JobEvent, Queued, decode, encode
+from libs.common.health import Health
+from libs.common.jobs import JobState, Phase, event_id
+from libs.common.objects import ObjectStore, open_store
+from libs.common.objects.s3 import S3Store
+from libs.common.service import Service, connect
+from libs.common.settings import Nats, Retention, Settings, Storage
+from services.janitor.app import body
+from services.janitor.deadletters import Advisory, DeadLetters
+from services.janitor.history import state_of
+from tests.conftest import NatsServer
+from tests.support.s3_server import KEY_ID, SECRET_KEY, rclone
+from tests.unit.janitor.story import Story, candidate
+
+JOB = "job_1_a"
+WAIT_S = 15.0
+
+
+def now() -> datetime:
+    return datetime.now(UTC)
+
+
+def settings_for(
+    nats_server: NatsServer, data: Path, *, unwatched_days: float = 0.0, storage: Storage | None = None
+) -> Settings:
+    return Settings(
+        data_dir=str(data),
+        public_url="http://127.0.0.1:8080",
+        nats=Nats(url=nats_server.url),
+        storage=storage or Storage(),
+        retention=Retention(unwatched_days=unwatched_days),
+    )
+
+
+@asynccontextmanager
+async def janitor(settings: Settings) -> AsyncIterator[Service]:
+    bus = await connect(settings, "janitor")
+    async with asyncio.TaskGroup() as tasks:
+        service = Service("janitor", settings, bus, Health("janitor", "0"), tasks)
+        try:
+            await body(service)
+            yield service
+        finally:
+            await service.stop()
+    await bus.close()
+
+
+@pytest.fixture
+def settings(nats_server: NatsServer, tmp_path: Path) -> Settings:
+    return settings_for(nats_server, tmp_path / "data")
+
+
+@pytest.fixture
+def store(settings: Settings) -> ObjectStore:
+    return store_of(settings)
+
+
+def store_of(settings: Settings) -> ObjectStore:
+    return open_store(settings.storage, files_root=settings.data / "store", public_url="", secret=b"s")
+
+
+async def film(store: ObjectStore, job_id: str = JOB) -> None:
+    for name in ("movie.mp4", "movie.json"):
+        await store.put(f"movies/{job_id}/{name}", b"film", content_type="video/mp4")
+
+
+async def publish(bus: Bus, events: list[JobEvent]) -> None:
+    for event in events:
+        await bus.publish(event)
+
+
+async def history(bus: Bus, job_id: str = JOB) -> list[JobEvent]:
+    until = await bus.last_sequence(streams.JOBS, [f"jobs.{job_id}.>"])
+    tail = bus.tail(streams.JOBS, [f"jobs.{job_id}.>"], until=until)
+    return [message.event async for message in tail if message.event]
+
+
+async def facts(bus: Bus, job_id: str = JOB) -> list[str]:
+    return [event.fact for event in await history(bus, job_id)]
+
+
+async def alerts(bus: Bus) -> list[Alert]:
+    until = await bus.last_sequence(streams.ALERTS, ["alerts.>"])
+    return [decode(m.data, Alert) async for m in bus.tail(streams.ALERTS, ["alerts.>"], until=until)]
+
+
+async def eventually(check: Callable[[], Awaitable[bool]]) -> None:
+    deadline = time.monotonic() + WAIT_S
+    while not await check():
+        assert time.monotonic() < deadline, "it did not happen"
+        await asyncio.sleep(0.05)
+
+
+async def settles_at(bus: Bus, phase: Phase, job_id: str = JOB) -> JobState:
+    async def there() -> bool:
+        return (await state_of(bus, job_id)).phase is phase
+
+    await eventually(there)
+    return await state_of(bus, job_id)
+
+
+async def handled(bus: Bus, consumer: str) -> None:
+    async def nothing_left() -> bool:
+        return await bus.backlog(consumer) == 0
+
+    await eventually(nothing_left)
+
+
+# After a failure ------------------------------------------------------------------------------------------
+
+
+async def test_a_bad_release_is_followed_by_the_next_at_once(bus: Bus, settings: Settings) -> None:
+    await publish(bus, Story(at=now()).until_failure("release", "b", "c"))
+    async with janitor(settings):
+        state = await settles_at(bus, Phase.QUEUED)
+    assert state.attempt == 2
+    assert state.pick == candidate("b")
+    assert state.alternatives == (candidate("c"),)
+
+
+async def scheduled(bus: Bus) -> tuple[Queued, datetime] | None:
+    """What the broker will publish for the job, and when."""
+    subject = f"{streams.SCHEDULE_ROOT}.jobs.{JOB}.queued"
+    if await bus.last(streams.JOBS, subject) is None:
+        return None
+    message = await bus.js.get_last_msg(streams.JOBS, subject)
+    headers = message.headers or {}
+    return decode(message.data or b"", Queued), datetime.fromisoformat(headers["Nats-Schedule"][4:])
+
+
+@pytest.mark.parametrize(
+    ("failed_before", "delay_s"), [(0, 15), (1, 30), (2, 60), (3, 120), (4, 240), (5, None)]
+)
+async def test_a_bad_world_is_tried_again_later_each_time(
+    bus: Bus, settings: Settings, failed_before: int, delay_s: int | None
+) -> None:
+    failed_at = now().replace(microsecond=0)
+    story = Story(at=failed_at)
+    await bus.publish(story.requested())
+    # All but the last failure are told and followed up before the janitor looks.
+    for attempt in range(1, failed_before + 2):
+        await publish(
+            bus, [story.queued(attempt), story.started(attempt), story.attempt_failed(attempt, "world")]
+        )
+    async with janitor(settings):
+        await handled(bus, streams.JANITOR)
+    found = await scheduled(bus)
+    if delay_s is None:
+        assert found is None
+        assert (await state_of(bus, JOB)).phase is Phase.FAILED
+        assert [alert.kind for alert in await alerts(bus)] == ["job_failed"]
+    else:
+        assert found is not None
+        queued, when = found
+        assert queued.attempt == failed_before + 2
+        assert queued.pick == candidate("a")
+        assert when == failed_at + timedelta(seconds=delay_s)
+        assert (await state_of(bus, JOB)).phase is Phase.WAITING
+
+
+async def test_what_is_scheduled_comes_once(bus: Bus, settings: Settings) -> None:
+    # The failure was told 14 s ago, so its retry is due in a second.
+    await publish(bus, Story(at=now() - timedelta(seconds=14)).until_failure("world"))
+    async with janitor(settings):
+        state = await settles_at(bus, Phase.QUEUED)
+        await asyncio.sleep(1.5)
+    assert state.attempt == 2
+    assert (await facts(bus)).count("queued") == 2
+
+
+@pytest.mark.parametrize("blame", ["owner", "release"])
+async def test_where_nothing_helps_the_job_ends_with_its_story(
+    bus: Bus, settings: Settings, store: ObjectStore, blame: Blame
+) -> None:
+    await film(store)
+    await publish(bus, Story(at=now()).until_failure(blame))
+    async with janitor(settings):
+        state = await settles_at(bus, Phase.FAILED)
+        await handled(bus, streams.JANITOR)
+    assert (state.error_code, state.error_message) == ("USENET_ERROR", "The articles are gone.")
+    assert [alert.message for alert in await alerts(bus)] == [
+        "The Matrix could not be fetched: The articles are gone."
+    ]
+    assert await store.list("movies/") == []
+
+
+async def test_a_failure_told_twice_is_answered_once(bus: Bus, settings: Settings) -> None:
+    story = Story(at=now())
+    await publish(bus, story.until_failure("release", "b", "c"))
+    # The broker knows the id, so the second telling needs another one to be stored at all.
+    again = story.attempt_failed(1, "release")
+    await bus.js.publish(again.subject, encode(again))
+    async with janitor(settings):
+        await settles_at(bus, Phase.QUEUED)
+        await handled(bus, streams.JANITOR)
+    async with janitor(settings):
+        await handled(bus, streams.JANITOR)
+    assert (await facts(bus)).count("queued") == 2
+
+
+# The end of a film ----------------------------------------------------------------------------------------
+
+
+async def test_a_film_is_deleted_for_its_age(bus: Bus, settings: Settings, store: ObjectStore) -> None:
+    await film(store)
+    await film(store, "job_2_b")
+    async with janitor(settings):
+        story = Story(at=now())
+        await publish(bus, story.until_ready(now() + timedelta(seconds=1)))
+        await publish(bus, Story("job_2_b", now()).until_ready(now() + timedelta(hours=1)))
+        await asyncio.sleep(0.5)
+        assert len(await store.list("movies/")) == 4
+        state = await settles_at(bus, Phase.DELETED)
+    assert state.expired_for == "age"
+    assert (await facts(bus))[-2:] == ["expired", "deleted"]
+    assert {info.key.split("/")[1] for info in await store.list("movies/")} == {"job_2_b"}
+
+
+async def test_watching_postpones_the_end(bus: Bus, nats_server: NatsServer, tmp_path: Path) -> None:
+    idle_s = 2.0
+    settings = settings_for(nats_server, tmp_path / "data", unwatched_days=idle_s / 86_400)
+    await film(store_of(settings))
+    async with janitor(settings):
+        await publish(bus, Story(at=now()).until_ready())
+        await asyncio.sleep(idle_s / 2)
+        watched_at = now()
+        await bus.publish(Story(at=watched_at).watched())
+        await settles_at(bus, Phase.DELETED)
+    [expired] = [event for event in await history(bus) if event.fact == "expired"]
+    assert expired.at >= watched_at + timedelta(seconds=idle_s)
+
+
+@pytest.mark.parametrize("kind", ["failed", "deleted", "unknown"])
+async def test_orphans_are_found_at_the_start(
+    bus: Bus, settings: Settings, store: ObjectStore, kind: str
+) -> None:
+    await film(store)
+    await film(store, "job_2_b")
+    await publish(bus, Story("job_2_b", now()).until_ready())
+    story = Story(at=now())
+    over: dict[str, list[JobEvent]] = {
+        "failed": [
+            *story.until_failure("owner"),
+            Failed(id="f", at=now(), job_id=JOB, attempt=1, code="JOB_ERROR", message="x"),
+        ],
+        "deleted": [*story.until_ready(now() - timedelta(days=1))],
+        "unknown": [],
+    }
+    await publish(bus, over[kind])
+    two_days_ago = time.time() - 2 * 86_400
+    for path in (settings.data / "store" / "movies").rglob("*.*"):
+        os.utime(path, (two_days_ago, two_days_ago))
+
+    async def only_the_other_is_left() -> bool:
+        return {info.key.split("/")[1] for info in await store.list("movies/")} == {"job_2_b"}
+
+    async with janitor(settings):
+        await eventually(only_the_other_is_left)
+
+
+async def test_young_files_of_an_unknown_job_are_left_alone(
+    bus: Bus, settings: Settings, store: ObjectStore
+) -> None:
+    await film(store)
+    async with janitor(settings) as service:
+        await publish(bus, Story("job_2_b", now()).until_failure("owner"))
+        await settles_at(bus, Phase.FAILED, "job_2_b")
+        await asyncio.sleep(0.5)
+        assert await service.health.troubles() == []
+    assert len(await store.list("movies/")) == 2
+
+
+# Trouble --------------------------------------------------------------------------------------------------
+
+
+def s3_storage(endpoint: str) -> Storage:
+    return Storage(kind="s3", endpoint=endpoint, access_key_id=KEY_ID, secret_access_key=SECRET_KEY)
+
+
+async def create_bucket(settings: Settings) -> ObjectStore:
+    store = store_of(settings)
+    assert isinstance(store, S3Store)
+    client = await store.client()
+    await client.create_bucket(Bucket=settings.storage.bucket)
+    return store
+
+
+async def test_a_store_that_fails_is_told_once_and_tried_until_it_works(
+    bus: Bus, nats_server: NatsServer, tmp_path: Path
+) -> None:
+    buckets = tmp_path / "s3" / "buckets"
+    buckets.mkdir(parents=True)
+    with rclone(buckets) as endpoint:
+        settings = settings_for(nats_server, tmp_path / "data", storage=s3_storage(endpoint))
+        await publish(bus, Story(at=now()).until_ready(now()))
+
+        async def told() -> bool:
+            return any(alert.job_id == JOB for alert in await alerts(bus))
+
+        async with janitor(settings) as service:
+            await eventually(told)
+            assert (await state_of(bus, JOB)).phase is Phase.EXPIRED
+            assert "bucket" in " ".join(await service.health.troubles())
+            await (await create_bucket(settings)).close()
+            await settles_at(bus, Phase.DELETED)
+            assert await service.health.troubles() == []
+    assert len([alert for alert in await alerts(bus) if alert.job_id == JOB]) == 1
+
+
+async def test_a_janitor_killed_before_the_deletion_goes_on_with_it(
+    bus: Bus, nats_server: NatsServer, tmp_path: Path
+) -> None:
+    buckets = tmp_path / "s3" / "buckets"
+    buckets.mkdir(parents=True)
+    with rclone(buckets) as endpoint:
+        settings = settings_for(nats_server, tmp_path / "data", storage=s3_storage(endpoint))
+        await publish(bus, Story(at=now()).until_ready(now()))
+        process = start_process(settings)
+        try:
+            await settles_at(bus, Phase.EXPIRED)
+        finally:
+            process.send_signal(signal.SIGKILL)
+            process.wait()
+        store = await create_bucket(settings)
+        await film(store)
+        async with janitor(settings):
+            await settles_at(bus, Phase.DELETED)
+        assert await store.list("movies/") == []
+        await store.close()
+    assert (await facts(bus))[-2:] == ["expired", "deleted"]
+
+
+def start_process(settings: Settings) -> subprocess.Popen[bytes]:
+    environment = {
+        "MATINEE_DATA_DIR": settings.data_dir,
+        "MATINEE_NATS_URL": settings.nats.url,
+        "MATINEE_STORAGE_KIND": settings.storage.kind,
+        "MATINEE_STORAGE_ENDPOINT": settings.storage.endpoint,
+        "MATINEE_STORAGE_ACCESS_KEY_ID": settings.storage.access_key_id,
+        "MATINEE_STORAGE_SECRET_ACCESS_KEY": settings.storage.secret_access_key,
+        "MATINEE_RETENTION_UNWATCHED_DAYS": str(settings.retention.unwatched_days),
+    }
+    command = [sys.executable, "-m", "libs.cli.main", "service", "janitor"]
+    return subprocess.Popen(command, env=os.environ | environment, stderr=subprocess.DEVNULL)
+
+
+async def test_the_ledger_is_the_same_when_it_is_rebuilt(
+    bus: Bus, settings: Settings, store: ObjectStore
+) -> None:
+    async with janitor(settings):
+        await publish(bus, Story(at=now()).until_ready(now()))
+        await settles_at(bus, Phase.DELETED)
+    for path in settings.database("janitor").parent.iterdir():
+        path.unlink()
+    async with janitor(settings) as service:
+        # Nothing is done again for what is over.
+        await asyncio.sleep(0.5)
+        assert await service.health.troubles() == []
+    assert (await facts(bus)).count("deleted") == 1
+
+
+# Dead letters ---------------------------------------------------------------------------------------------
+
+
+async def test_an_instance_that_dies_every_time_ends_the_job(bus: Bus, settings: Settings) -> None:
+    story = Story(at=now())
+    await publish(bus, [story.requested(), story.queued(1)])
+    subscription = await bus.js.pull_subscribe_bind(streams.DOWNLOADS, streams.JOBS)
+    for _ in range(streams.MAX_DELIVERIES):
+        [message] = await subscription.fetch(1, timeout=5)
+        await message.nak(delay=0.01)
+    # The server notices that there will be no seventh delivery when somebody asks for one.
+    with pytest.raises(TimeoutError):
+        await subscription.fetch(1, timeout=1)
+    await subscription.unsubscribe()
+    async with janitor(settings):
+        state = await settles_at(bus, Phase.FAILED)
+        await handled(bus, streams.JANITOR_DEAD)
+    assert state.error_code == "JOB_ERROR"
+    assert f"died {streams.MAX_DELIVERIES} times" in (state.error_message or "")
+    assert [alert.kind for alert in await alerts(bus)] == ["dead_letter"]
+
+
+async def test_a_refused_message_ends_the_job_with_the_reason(bus: Bus, settings: Settings) -> None:
+    await bus.publish(Story(at=now()).requested())
+    async with bus.pull(streams.INDEXER) as take:
+        delivery = await take()
+        assert delivery is not None
+        await delivery.refuse("the title has no name")
+    async with janitor(settings):
+        state = await settles_at(bus, Phase.FAILED)
+    assert "the title has no name" in (state.error_message or "")
+
+
+@pytest.mark.parametrize(
+    ("events", "dead", "phase"),
+    [
+        pytest.param(["queued 1", "started 1", "ready"], 2, Phase.READY, id="it went on to the end"),
+        pytest.param(["queued 1", "queued 2"], 2, Phase.QUEUED, id="it went on with another attempt"),
+        pytest.param(["queued 1"], 1, Phase.QUEUED, id="its request was answered"),
+    ],
+)
+async def test_a_dead_letter_does_not_end_a_job_that_went_on(
+    bus: Bus, events: list[str], dead: int, phase: Phase
+) -> None:
+    story = Story(at=now())
+    made: dict[str, JobEvent] = {
+        "queued 1": story.queued(1),
+        "queued 2": story.queued(2),
+        "started 1": story.started(1),
+        "ready": story.ready(),
+    }
+    await publish(bus, [story.requested(), *(made[name] for name in events)])
+    advisory = Advisory(stream=streams.JOBS, consumer="downloads", stream_seq=dead, deliveries=6)
+    await DeadLetters(bus, now).handle(advisory)
+    assert (await state_of(bus, JOB)).phase is phase
+
+
+async def test_a_dead_letter_of_a_message_that_is_gone_is_let_go(bus: Bus) -> None:
+    await DeadLetters(bus, now).handle(Advisory(stream=streams.JOBS, consumer="downloads", stream_seq=12345))
+    await DeadLetters(bus, now).handle(Advisory(stream=streams.DEAD, consumer="janitor-dead", stream_seq=1))
+    assert await alerts(bus) == []
+    assert event_id(JOB, "failed", 0) not in [event.id for event in await history(bus)]
