@@ -24,7 +24,7 @@ from PIL import Image, ImageChops, ImageDraw, ImageFont
 from libs.sandbox.titles import FilmSpec, Title
 
 RECIPE = "1"
-"""Part of every cached film's path: raise it when the bytes of a film change."""
+"""Part of every cached path: raise it when the bytes of a film or of a packing change."""
 
 WIDTH, HEIGHT, FPS = 640, 360, 24
 PANORAMA_WIDTH = 960

@@ -17,6 +17,7 @@ SEND_BUFFER_BYTES = 4 << 20
 """A whole article fits the kernel's buffer, so that the loop seldom keeps what it could not send."""
 WRITE_HIGH_WATER_BYTES = 1 << 20
 THROTTLE_STEPS_PER_S = 20
+ARTICLE_COMMANDS = ("ARTICLE", "BODY")
 CAPABILITIES = ("VERSION 2", "READER", "AUTHINFO USER", "IMPLEMENTATION matinee-sandbox")
 
 
@@ -122,10 +123,11 @@ class _Session:
         verb, _, argument = line.partition(" ")
         verb = verb.upper()
         faults = self._server.faults.current.nntp
-        self._server.counters.nntp[verb if verb in self._commands else "BODY"] += 1
+        known = verb in self._commands or verb in ARTICLE_COMMANDS
+        self._server.counters.nntp[verb if known else "unknown"] += 1
         if faults.delay_ms:
             await asyncio.sleep(faults.delay_ms / 1000)
-        if verb in ("BODY", "ARTICLE"):
+        if verb in ARTICLE_COMMANDS:
             await self._send_article(verb, argument)
         elif command := self._commands.get(verb):
             self._writer.write(command(argument.strip()))

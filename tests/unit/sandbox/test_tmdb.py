@@ -1,0 +1,148 @@
+"""The sandbox's TMDB over HTTP, without films."""
+
+import asyncio
+import io
+from collections.abc import AsyncIterator
+
+import httpx
+import pytest
+from PIL import Image
+
+from libs.sandbox.faults import Counters, Faults, FaultSwitch, TmdbFaults
+from libs.sandbox.titles import Programme, load_titles
+from libs.sandbox.tmdb import Tmdb
+from libs.sandbox.web import WebServer
+
+
+@pytest.fixture
+def faults() -> FaultSwitch:
+    return FaultSwitch()
+
+
+@pytest.fixture
+async def tmdb(faults: FaultSwitch) -> AsyncIterator[Tmdb]:
+    served = Tmdb(Programme(load_titles()), faults, Counters(), token="token")
+    server = WebServer(served.handle, "127.0.0.1", 0)
+    served.base_url = server.url
+    serving = asyncio.create_task(server.serve())
+    yield served
+    server.close()
+    await serving
+
+
+@pytest.fixture
+async def http() -> AsyncIterator[httpx.AsyncClient]:
+    headers = {"authorization": "Bearer token"}
+    async with httpx.AsyncClient(headers=headers, trust_env=False) as client:
+        yield client
+
+
+async def get_tmdb(http: httpx.AsyncClient, tmdb: Tmdb, path: str) -> dict:
+    answer = await http.get(f"{tmdb.base_url}/3{path}")
+    assert answer.status_code == 200
+    return answer.json()
+
+
+@pytest.mark.parametrize(
+    ("query", "titles"),
+    [
+        ("long intermission", ["The Long Intermission"]),
+        ("LONG INTER", ["The Long Intermission"]),
+        ("cartographers", ["The Cartographer's Apology"]),
+        ("ntermission", []),
+        ("", []),
+        ("no such film", []),
+    ],
+)
+async def test_a_search_matches_beginnings_of_words(
+    tmdb: Tmdb, http: httpx.AsyncClient, query: str, titles: list[str]
+) -> None:
+    page = await get_tmdb(http, tmdb, f"/search/movie?query={query}")
+    assert [result["title"] for result in page["results"]] == titles
+    assert page["total_results"] == len(titles)
+
+
+async def test_lists_have_pages_of_twenty(tmdb: Tmdb, http: httpx.AsyncClient) -> None:
+    first = await get_tmdb(http, tmdb, "/movie/popular")
+    second = await get_tmdb(http, tmdb, "/movie/popular?page=2")
+    results = first["results"] + second["results"]
+    assert (first["page"], first["total_pages"], len(first["results"])) == (1, 2, 20)
+    assert first["total_results"] == len({result["id"] for result in results}) == len(results) == 40
+    popularity = [result["popularity"] for result in results]
+    assert popularity == sorted(popularity, reverse=True)
+
+
+async def test_top_rated_is_ordered_by_rating(tmdb: Tmdb, http: httpx.AsyncClient) -> None:
+    ratings = [r["vote_average"] for r in (await get_tmdb(http, tmdb, "/movie/top_rated"))["results"]]
+    assert ratings == sorted(ratings, reverse=True)
+
+
+async def test_details_have_what_was_asked_to_be_appended(tmdb: Tmdb, http: httpx.AsyncClient) -> None:
+    plain = await get_tmdb(http, tmdb, "/movie/900001")
+    full = await get_tmdb(http, tmdb, "/movie/900001?append_to_response=credits,external_ids,unknown")
+    assert plain["imdb_id"] == full["external_ids"]["imdb_id"] == "tt9000001"
+    assert plain["genres"] == [{"id": 18, "name": "Drama"}, {"id": 35, "name": "Comedy"}]
+    assert set(full) - set(plain) == {"credits", "external_ids"}
+    assert full["credits"]["cast"][0]["character"] == "Marthe"
+    assert [member["job"] for member in full["credits"]["crew"]] == ["Director", "Screenplay"]
+
+
+async def test_similar_titles_share_a_genre(tmdb: Tmdb, http: httpx.AsyncClient) -> None:
+    results = (await get_tmdb(http, tmdb, "/movie/900004/similar"))["results"]
+    assert 900004 not in [result["id"] for result in results]
+    assert all({878, 9648} & set(result["genre_ids"]) for result in results)
+
+
+@pytest.mark.parametrize(
+    ("size", "suffix", "pixels"),
+    [
+        ("w342", "poster_path", (342, 513)),
+        ("original", "poster_path", (500, 750)),
+        ("w1280", "backdrop_path", (1280, 720)),
+    ],
+)
+async def test_images_are_where_the_configuration_says(
+    tmdb: Tmdb, http: httpx.AsyncClient, size: str, suffix: str, pixels: tuple[int, int]
+) -> None:
+    base = (await get_tmdb(http, tmdb, "/configuration"))["images"]["secure_base_url"]
+    path = (await get_tmdb(http, tmdb, "/movie/900005"))[suffix]
+    image = await http.get(f"{base}{size}{path}")
+    assert image.headers["content-type"] == "image/jpeg"
+    assert Image.open(io.BytesIO(image.content)).size == pixels
+    assert (await http.get(f"{base}w13{path}")).status_code == 404
+
+
+@pytest.mark.parametrize(
+    ("path", "status", "code"),
+    [
+        ("/movie/1", 404, 34),
+        ("/nowhere", 404, 34),
+        ("/movie/900001/secrets", 404, 34),
+        ("/movie/popular?page=0", 400, 22),
+        ("/movie/popular?page=501", 400, 22),
+    ],
+)
+async def test_tmdb_errors_have_its_shape(
+    tmdb: Tmdb, http: httpx.AsyncClient, path: str, status: int, code: int
+) -> None:
+    answer = await http.get(f"{tmdb.base_url}/3{path}")
+    assert (answer.status_code, answer.json()["status_code"], answer.json()["success"]) == (
+        status,
+        code,
+        False,
+    )
+
+
+async def test_a_wrong_token_is_refused(tmdb: Tmdb, http: httpx.AsyncClient) -> None:
+    answer = await http.get(f"{tmdb.base_url}/3/movie/popular", headers={"authorization": "Bearer x"})
+    assert (answer.status_code, answer.json()["status_code"]) == (401, 7)
+
+
+@pytest.mark.parametrize(("status", "code"), [(401, 7), (404, 34), (429, 25), (500, 11)])
+async def test_tmdb_can_fail(
+    tmdb: Tmdb, http: httpx.AsyncClient, faults: FaultSwitch, status, code: int
+) -> None:
+    faults.set(Faults(tmdb=TmdbFaults(status=status)))
+    answer = await http.get(f"{tmdb.base_url}/3/movie/popular")
+    assert (answer.status_code, answer.json()["status_code"]) == (status, code)
+    assert ("retry-after" in answer.headers) is (status == 429)
