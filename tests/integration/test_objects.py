@@ -6,23 +6,22 @@ import secrets
 import socket
 import subprocess
 import sys
-import time
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
-from contextlib import asynccontextmanager, contextmanager
+from collections.abc import AsyncIterator, Callable, Iterator
+from contextlib import asynccontextmanager
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
 import httpx
 import pytest
-import uvicorn
 
 from libs.common.objects import BadKey, NoSuchObject, ObjectStore, StoreError, StoreFull, open_store
 from libs.common.objects.files import FilesStore
 from libs.common.objects.s3 import S3Store
 from libs.common.objects.serve import serve_signed
+from tests.support.asgi_server import serving
+from tests.support.s3_server import KEY_ID, SECRET_KEY, free_port, rclone
 
-KEY_ID, SECRET_KEY = "A-KEY-OF-THE-TESTS", "A-SECRET-OF-THE-TESTS"
 BUCKET = "matinee"
 PART = 8 * 1024 * 1024
 # rclone says 400 to a request that carries no signature, or one that is over.
@@ -41,61 +40,8 @@ class Settings:
         self.secret_access_key = SECRET_KEY
 
 
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return probe.getsockname()[1]
-
-
-@contextmanager
-def rclone(folder: Path) -> Iterator[str]:
-    """`rclone serve s3` over a folder of buckets; its endpoint."""
-    port = free_port()
-    with (folder.parent / "rclone.log").open("wb") as log:
-        process = subprocess.Popen(
-            [
-                Path(sys.executable).with_name("rclone"),
-                *("serve", "s3", "--config", "", "--addr", f"127.0.0.1:{port}", "--force-path-style"),
-                *("--auth-key", f"{KEY_ID},{SECRET_KEY}", folder),
-            ],
-            stdout=log,
-            stderr=log,
-        )
-    try:
-        wait_for_port(port)
-        yield f"http://127.0.0.1:{port}"
-    finally:
-        process.terminate()
-        process.wait(10)
-
-
 def files_in(folder: Path) -> list[str]:
     return [path.name for path in folder.iterdir()]
-
-
-def wait_for_port(port: int) -> None:
-    deadline = time.monotonic() + 20
-    while time.monotonic() < deadline:
-        with socket.socket() as probe:
-            if probe.connect_ex(("127.0.0.1", port)) == 0:
-                return
-        time.sleep(0.02)
-    raise TimeoutError(f"nothing listens on {port}")
-
-
-@asynccontextmanager
-async def serving(app: Callable[..., Awaitable[None]]) -> AsyncIterator[str]:
-    """An ASGI app on a real socket; its URL."""
-    server = uvicorn.Server(uvicorn.Config(app, port=0, log_level="critical", lifespan="off", ws="none"))
-    async with asyncio.TaskGroup() as tasks:
-        tasks.create_task(server.serve())
-        while not server.started:  # noqa: ASYNC110 - uvicorn tells it by this attribute only
-            await asyncio.sleep(0.01)
-        port = server.servers[0].sockets[0].getsockname()[1]
-        try:
-            yield f"http://127.0.0.1:{port}"
-        finally:
-            server.should_exit = True
 
 
 @asynccontextmanager

@@ -1,0 +1,53 @@
+"""How often something may be asked: a token bucket and a circuit breaker. Pure: the clock is an argument."""
+
+FAILURES_TO_OPEN = 5
+OPEN_S = 30.0
+
+
+class TokenBucket:
+    """`rate_per_s` in the long run, and as many at once as one second allows (at least one)."""
+
+    def __init__(self, rate_per_s: float) -> None:
+        self._rate_per_s = rate_per_s
+        self._burst = max(1.0, rate_per_s)
+        self._tokens = self._burst
+        self._counted_at = 0.0
+
+    def wait_s(self, now: float) -> float:
+        """How long the next to come would have to wait."""
+        return max(0.0, (1 - self._count(now)) / self._rate_per_s)
+
+    def take(self, now: float) -> float:
+        """Takes a token, one of the future's if need be; how long to wait before using it."""
+        wait_s = self.wait_s(now)
+        self._tokens = self._count(now) - 1
+        self._counted_at = max(now, self._counted_at)
+        return wait_s
+
+    def _count(self, now: float) -> float:
+        elapsed_s = max(0.0, now - self._counted_at)
+        return min(self._burst, self._tokens + elapsed_s * self._rate_per_s)
+
+
+class CircuitBreaker:
+    """Open after 5 failures in a row; then one trial every 30 s, until one succeeds."""
+
+    def __init__(self) -> None:
+        self._failures = 0
+        self._open_until = 0.0
+
+    def closed_in_s(self, now: float) -> float:
+        """0 if the next request may go, else how long none may. A trial that may go counts as under way."""
+        if self._failures < FAILURES_TO_OPEN:
+            return 0.0
+        if now < self._open_until:
+            return self._open_until - now
+        self._open_until = now + OPEN_S
+        return 0.0
+
+    def succeeded(self) -> None:
+        self._failures = 0
+
+    def failed(self, now: float) -> None:
+        self._failures += 1
+        self._open_until = now + OPEN_S
