@@ -10,6 +10,9 @@ from services.downloader.source import Span
 
 from .packets import HEADER_BYTES, Par2File, Par2Set
 
+MAX_RECOVERY_BLOCKS = 65535
+"""Exponents have 16 bits."""
+
 
 class NotEnoughBlocks(BytesLost):
     """More is damaged than the release can mend."""
@@ -74,14 +77,19 @@ def choose_volumes(volumes: Sequence[RecoveryFile], needed: int) -> list[Recover
 
 
 def blocks_of(name: str, size_bytes: int, par2: Par2Set, description_bytes: int) -> int:
-    """How many recovery blocks a posted par2 file brings, before it is read.
+    """How many recovery blocks a posted par2 file brings, before it is read: an estimate, rather too low.
 
-    Its name says so (`.vol03+04.par2` brings 4); a name that is lost leaves arithmetic: what is left of its
-    size after one description of the set, which every volume brings, `description_bytes` large.
+    Its name says so (`.vol03+04.par2` brings 4); a name that is lost leaves arithmetic: beside its n blocks a
+    volume has the description of the set, `description_bytes` large, about log2(n) times, as par2 writes it.
     """
-    most = max(size_bytes - description_bytes, 0) // (par2.slice_bytes + HEADER_BYTES + 4)
     said = re.search(r"\.vol\d+[+-](\d{1,5})\.par2$", name, re.IGNORECASE)
-    return min(int(said[1]), size_bytes // par2.slice_bytes) if said else most
+    if said:
+        return min(int(said[1]), size_bytes // par2.slice_bytes)
+    packet_bytes = HEADER_BYTES + 4 + par2.slice_bytes
+    blocks = min(size_bytes // packet_bytes, MAX_RECOVERY_BLOCKS)
+    while blocks and blocks * packet_bytes + blocks.bit_length() * description_bytes > size_bytes:
+        blocks -= 1
+    return blocks
 
 
 def _without_superfluous(chosen: list[RecoveryFile], spare: int) -> list[RecoveryFile]:

@@ -1,0 +1,232 @@
+"""Whole releases, as they are posted: what is found in them, and what is said if nothing is."""
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+import pytest
+
+from services.downloader.describe import Description, NeedsRepairFirst, describe
+from services.downloader.errors import ArchiveRefused, BytesLost, NoFilm, ReleaseError
+from services.downloader.repair.blocks import RecoveryFile
+from services.downloader.source import HEAD_BYTES, Span, Urgency
+from tests.support import rar5_bytes as made
+from tests.support.memory_source import MemorySource
+from tests.support.par2_sets import create_par2
+
+EBML = b"\x1aE\xdf\xa3\xa3B\x86\x81\x01B\x82\x88matroska"
+FILM = EBML + bytes(range(256)) * 400
+SAMPLE = EBML + bytes(500)
+
+Files = list[tuple[str, bytes]]
+
+
+class Release:
+    def __init__(
+        self,
+        spool: Path,
+        files: Files,
+        holes: Mapping[int, Sequence[Span]] | None = None,
+        article_bytes: int = 1000,
+    ) -> None:
+        self.source = MemorySource(files, spool, holes=holes, article_bytes=article_bytes)
+
+    async def described(self) -> Description:
+        await self.source.open()
+        return await describe(self.source)
+
+    async def film(self) -> bytes:
+        film = (await self.described()).film
+        return await film.read(self.source, 0, film.size_bytes, Urgency.FILL)
+
+
+def in_volumes(files: Files, part_bytes: int = 30_000, name: str = "film.part{}.rar") -> Files:
+    return [(name.format(number + 1), data) for number, data in enumerate(made.volumes(files, part_bytes))]
+
+
+def nameless(files: Files) -> Files:
+    return [(f"{number:032x}", data) for number, (_, data) in enumerate(files)]
+
+
+async def test_a_film_posted_plainly(tmp_path: Path):
+    release = Release(tmp_path, [("film.nfo", b"about"), ("film.mkv", FILM), ("sample.mkv", SAMPLE)])
+    described = await release.described()
+
+    assert (described.film.name, described.container, described.content_type) == (
+        "film.mkv",
+        "mkv",
+        "video/x-matroska",
+    )
+    assert described.needed_files == [1]
+    assert described.names == {0: "film.nfo", 1: "film.mkv", 2: "sample.mkv"}
+    assert (described.par2, described.protected, described.recovery_files) == (None, {}, [])
+    assert release.source.reads == []
+    assert await release.film() == FILM
+
+
+async def test_a_film_stored_in_one_archive(tmp_path: Path):
+    release = Release(tmp_path, [("a.rar", made.archive([("dir/film.mkv", FILM), ("film.nfo", b"about")]))])
+    described = await release.described()
+    assert (described.film.name, described.needed_files) == ("film.mkv", [0])
+    assert await release.film() == FILM
+
+
+async def test_a_film_stored_in_volumes_posted_in_any_order(tmp_path: Path):
+    volumes = in_volumes([("film.mkv", FILM)])
+    release = Release(tmp_path, [*reversed(volumes), ("film.nfo", b"about")])
+    described = await release.described()
+
+    assert described.needed_files == [0, 1, 2, 3]
+    assert described.film.size_bytes == len(FILM)
+    assert await release.film() == FILM
+
+
+async def test_only_the_end_of_the_last_volume_is_read(tmp_path: Path):
+    """Everything else that is needed is in the heads that `open` has brought."""
+    volumes = in_volumes([("film.mkv", FILM)])
+    release = Release(tmp_path, volumes)
+    await release.described()
+    last = len(volumes) - 1
+    assert all(
+        file == last or offset + length <= HEAD_BYTES for file, offset, length, _ in release.source.reads
+    )
+    assert sum(length for file, _, length, _ in release.source.reads if file == last) < 600
+    assert {urgency for *_, urgency in release.source.reads} == {Urgency.DESCRIBE}
+
+
+async def test_true_names_come_from_par2(tmp_path: Path):
+    protected = [*in_volumes([("film.mkv", FILM)]), ("film.nfo", b"about")]
+    (tmp_path / "made").mkdir()
+    par2 = create_par2(tmp_path / "made", protected, recovery_blocks=7)
+    release = Release(tmp_path, nameless([*reversed(protected), *par2]))
+    described = await release.described()
+
+    assert [described.names[index] for index in range(5)] == [name for name, _ in reversed(protected)]
+    assert described.needed_files == [1, 2, 3, 4]
+    assert sorted(described.protected) == [0, 1, 2, 3, 4]
+    assert described.par2 is not None
+    assert described.par2.slice_bytes == 2000
+    assert described.recovery_files == [
+        RecoveryFile(5 + at, blocks) for at, blocks in enumerate([0, 1, 2, 4]) if blocks
+    ]
+    assert await release.film() == FILM
+
+
+async def test_if_the_index_is_lost_a_volume_tells_the_names(tmp_path: Path):
+    (tmp_path / "made").mkdir()
+    _, *volumes = create_par2(tmp_path / "made", [("film.mkv", FILM)], recovery_blocks=3)
+    release = Release(tmp_path, [("xyz", FILM), *volumes])
+    described = await release.described()
+    assert described.film.name == "film.mkv"
+    assert described.recovery_files == [RecoveryFile(1, 1), RecoveryFile(2, 2)]
+
+
+async def test_the_set_that_protects_the_film_is_told(tmp_path: Path):
+    for name in ("one", "two"):
+        (tmp_path / name).mkdir()
+    other = create_par2(tmp_path / "one", [("extras.mkv", SAMPLE)])
+    own = create_par2(tmp_path / "two", [("film.mkv", FILM)])
+    release = Release(tmp_path, [("a", SAMPLE), ("b", FILM), *other, *own])
+    described = await release.described()
+    assert [file.name for file in described.protected.values()] == ["film.mkv"]
+    assert {described.names[index] for index in (0, 1)} == {"extras.mkv", "film.mkv"}
+
+
+@pytest.mark.parametrize(
+    ("files", "film"),
+    [
+        ([("small.mkv", SAMPLE), ("large.mkv", FILM)], "large.mkv"),
+        ([("sample.mkv", FILM), ("tiny.mkv", EBML)], "sample.mkv"),
+        ([("sample-film.mkv", SAMPLE), ("Sample.Title.mkv", FILM)], "Sample.Title.mkv"),
+        ([("fake.mkv", bytes(200_000)), ("film.mkv", FILM)], "film.mkv"),
+        ([("a.rar", made.archive([("Sample/a.mkv", FILM), ("f.mkv", FILM * 4)]))], "f.mkv"),
+        ([("a.rar", made.archive([("big.bin", bytes(len(FILM) * 2)), ("f.mkv", FILM)]))], "f.mkv"),
+        ([("a.rar", made.archive([("noext", FILM)]))], "noext"),
+        ([("a.rar", made.archive([("../../etc/f.mkv", FILM)]))], "f.mkv"),
+    ],
+)
+async def test_the_film_is_the_largest_playable_file_that_is_no_sample(
+    tmp_path: Path, files: Files, film: str
+):
+    assert (await Release(tmp_path, files).described()).film.name == film
+
+
+def compressed(name: str) -> bytes:
+    return made.SIGNATURE + made.main() + made.entry(name, FILM, len(FILM) * 2, method=3) + made.end()
+
+
+def encrypted(name: str) -> bytes:
+    return made.SIGNATURE + made.main() + made.entry(name, FILM, records=[made.EXTRA_ENCRYPTION]) + made.end()
+
+
+RAR4 = b"Rar!\x1a\x07\x00" + bytes(60_000)
+
+
+@pytest.mark.parametrize(
+    ("files", "error", "says"),
+    [
+        ([], NoFilm, "empty"),
+        ([("film.nfo", b"about")], NoFilm, "no film; its largest file is “film.nfo”"),
+        ([("setup.exe", b"MZ" + bytes(9000)), ("a.txt", b"run it")], NoFilm, "only a program"),
+        ([("film.mkv", b"MZ" + bytes(9000))], NoFilm, "only a program"),
+        ([("a.rar", made.archive([("setup.exe", b"MZ" * 9000)]))], NoFilm, "only a program"),
+        ([("sample.mkv", SAMPLE), ("a.bin", bytes(9000))], NoFilm, "only a sample"),
+        ([("a.rar", compressed("film.mkv"))], NoFilm, "“film.mkv” is in a compressed RAR archive"),
+        ([("a.rar", encrypted("film.mkv"))], NoFilm, "“film.mkv” is in an encrypted RAR archive"),
+        ([("a.rar", RAR4), ("sample.mkv", SAMPLE)], NoFilm, "packed as RAR4"),
+        ([("a.rar", RAR4), ("a.r00", RAR4), ("extras.mkv", FILM)], NoFilm, "packed as RAR4"),
+        ([("a.7z", b"7z\xbc\xaf\x27\x1c" + bytes(9000)), ("e.mkv", SAMPLE)], NoFilm, "can't open yet"),
+        ([("f.mkv.001", FILM), ("f.mkv.002", FILM)], NoFilm, "“f.mkv.001” is packed"),
+        (
+            [("a.rar", made.archive([("b.rar", made.archive([("f.mkv", FILM)]))]))],
+            NoFilm,
+            "archive inside an archive",
+        ),
+        ([("a.rar", made.SIGNATURE + bytes(9000))], ArchiveRefused, "checksum"),
+        (in_volumes([("film.mkv", FILM)])[:-1], BytesLost, "volume 4 of the archive is missing"),
+        (in_volumes([("film.mkv", FILM)])[1:], BytesLost, "volume 1 of the archive is missing"),
+        ([*in_volumes([("film.mkv", FILM)])[:-1], ("s.mkv", SAMPLE)], BytesLost, "volume 4"),
+    ],
+)
+async def test_what_is_said_if_there_is_no_film(
+    tmp_path: Path, files: Files, error: type[ReleaseError], says: str
+):
+    with pytest.raises(error, match=says):
+        await Release(tmp_path, files).described()
+
+
+async def test_a_broken_archive_of_extras_does_not_hide_the_film(tmp_path: Path):
+    files = [
+        ("film.mkv", FILM),
+        ("subs.rar", made.SIGNATURE + bytes(900)),
+        ("e.rar", compressed("x.mkv")[:5000]),
+    ]
+    assert (await Release(tmp_path, files).described()).film.name == "film.mkv"
+
+
+async def test_a_lost_beginning_of_a_volume_needs_repair_first(tmp_path: Path):
+    protected = in_volumes([("film.mkv", FILM)])
+    (tmp_path / "made").mkdir()
+    par2 = create_par2(tmp_path / "made", protected)
+    release = Release(tmp_path, [*protected, *par2], holes={1: [Span(0, 1)]})
+
+    with pytest.raises(NeedsRepairFirst) as needs:
+        await release.described()
+
+    assert sorted(needs.value.protection.protected) == [0, 1, 2, 3]
+    assert needs.value.protection.recovery_files
+
+    release.source.path(1).write_bytes(protected[1][1])
+    release.source.mended(1)
+    assert await release.film() == FILM
+
+
+async def test_a_lost_beginning_that_nothing_can_mend_is_bytes_lost(tmp_path: Path):
+    release = Release(tmp_path, in_volumes([("film.mkv", FILM)]), holes={1: [Span(0, 1)]})
+    with pytest.raises(BytesLost) as lost:
+        await release.described()
+    assert not isinstance(lost.value, NeedsRepairFirst)
+
+
+async def test_a_hole_in_the_middle_of_the_film_is_no_matter_here(tmp_path: Path):
+    release = Release(tmp_path, in_volumes([("film.mkv", FILM)]), holes={1: [Span(20_000, 20_001)]})
+    assert (await release.described()).needed_files == [0, 1, 2, 3]
