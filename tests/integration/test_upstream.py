@@ -18,6 +18,7 @@ from tests.support.s3_server import free_port
 
 SECRET = "s3cr3t/key+1234"
 MAX_BYTES = 100_000
+BOMB = gzip.compress(bytes(50_000_000))
 
 
 class Server:
@@ -56,10 +57,10 @@ class Server:
         query = parse_qs(scope["query_string"].decode())
         answers: dict[str, tuple[int, dict[str, str], list[bytes], float]] = {
             "/ok": (200, {"content-type": "text/plain"}, [b"hello ", b"world"], 0),
-            "/slow-start": (200, {}, [b""] + [b"x"] * 50, 0.1),
+            "/slow-start": (200, {}, [b"x"] * 20, 0.1),
             "/endless": (200, {}, [b"x" * 50_000] * 100_000, 0),
             "/gzip": (200, {"content-encoding": "gzip"}, [gzip.compress(b"film " * 100)], 0),
-            "/bomb": (200, {"content-encoding": "gzip"}, [gzip.compress(bytes(50_000_000))], 0),
+            "/bomb": (200, {"content-encoding": "gzip"}, [BOMB], 0),
             "/brotli": (200, {"content-encoding": "br"}, [b"whatever"], 0),
             "/500-once": (200 if again else 500, {}, [b"ok"], 0),
             "/503-once": (200 if again else 503, {}, [b"ok"], 0),
