@@ -4,11 +4,15 @@ import argparse
 import asyncio
 import signal
 import sys
+from collections.abc import Iterator
 from pathlib import Path
+from typing import cast
 
 import msgspec
 
+from libs.sandbox.packing import PackingError
 from libs.sandbox.sandbox import Addresses, Sandbox
+from libs.sandbox.studio import StudioError
 
 ADDRESS_FILE = "sandbox.json"
 
@@ -72,16 +76,29 @@ async def _stop_with_stdin(stop: asyncio.Event) -> None:
     stop.set()
 
 
-def main() -> None:
-    """Runs until SIGINT or SIGTERM (or, with a lifeline, until standard input closes)."""
+def main() -> int:
+    """Runs until SIGINT or SIGTERM (or, with a lifeline, until standard input closes); 1 if it failed."""
     arguments = _arguments()
     address_file: Path = arguments.dir / ADDRESS_FILE
     address_file.unlink(missing_ok=True)
+    failed = False
     try:
         asyncio.run(_main(arguments))
+    except* (OSError, StudioError, PackingError) as failures:
+        failed = True
+        sys.stderr.writelines(f"the sandbox stopped: {failure}\n" for failure in _leaves(failures))
     finally:
         address_file.unlink(missing_ok=True)
+    return int(failed)
+
+
+def _leaves(group: BaseExceptionGroup[BaseException]) -> Iterator[BaseException]:
+    for error in group.exceptions:
+        if isinstance(error, BaseExceptionGroup):
+            yield from _leaves(cast("BaseExceptionGroup[BaseException]", error))
+        else:
+            yield error
 
 
 if __name__ == "__main__":
-    main()
+    sys.exit(main())

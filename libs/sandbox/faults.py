@@ -109,7 +109,7 @@ _BROKEN_NZB: dict[NzbFault, bytes] = {
         + b"".join(b'<!ENTITY a%d "%s">' % (n, b"&a%d;" % (n - 1) * 10) for n in range(1, 10))
         + b']><nzb xmlns="http://www.newzbin.com/DTD/2003/nzb"><file subject="&a9;"/></nzb>'
     ),
-    "html": b"<!DOCTYPE html><html><head><meta charset=utf-8><title>Log in</title></head><body><br></body></html>",
+    "html": b"<!DOCTYPE html><html><head><meta charset=utf-8><title>Log in</title></head></html>",
 }
 
 

@@ -1,6 +1,7 @@
 """A small internet on loopback: TMDB, a Newznab indexer, a news server, and films of its own making."""
 
 import asyncio
+import socket
 import ssl
 from collections.abc import Sequence
 from pathlib import Path
@@ -136,6 +137,7 @@ class Sandbox:
         )
 
     async def _run(self, ready: asyncio.Future[None]) -> None:
+        tmdb_port, newznab_port, nntp_port = self._ports
         news = NewsServer(
             self._articles,
             self.faults,
@@ -143,24 +145,35 @@ class Sandbox:
             username=self.nntp_username,
             password=self.nntp_password,
         )
-        tmdb, newznab = self._open_web()
-        try:
-            self.nntp_port = await news.start(HOST, self._ports[2], self._tls() if self._nntp_tls else None)
-            async with asyncio.TaskGroup() as group:
-                group.create_task(tmdb.serve(), name="sandbox-tmdb")
-                group.create_task(newznab.serve(), name="sandbox-newznab")
-                making = group.create_task(self._studio.run(), name="sandbox-studio")
-                await self._studio.until_first(READY_FILMS)
-                ready.set_result(None)
-                await self._stop.wait()
-                making.cancel()
-                tmdb.close()
-                newznab.close()
-        finally:
-            await news.close()
+        with (
+            socket.create_server((HOST, tmdb_port)) as tmdb_listener,
+            socket.create_server((HOST, newznab_port)) as newznab_listener,
+        ):
+            try:
+                self.nntp_port = await news.start(HOST, nntp_port, self._tls() if self._nntp_tls else None)
+                await self._serve(self._tmdb(tmdb_listener), self._newznab(newznab_listener), ready)
+            finally:
+                await news.close()
 
-    def _open_web(self) -> tuple[WebServer, WebServer]:
+    async def _serve(self, tmdb: WebServer, newznab: WebServer, ready: asyncio.Future[None]) -> None:
+        async with asyncio.TaskGroup() as group:
+            group.create_task(tmdb.serve(), name="sandbox-tmdb")
+            group.create_task(newznab.serve(), name="sandbox-newznab")
+            making = group.create_task(self._studio.run(), name="sandbox-studio")
+            await self._studio.until_first(READY_FILMS)
+            ready.set_result(None)
+            await self._stop.wait()
+            making.cancel()
+            tmdb.close()
+            newznab.close()
+
+    def _tmdb(self, listener: socket.socket) -> WebServer:
         tmdb = Tmdb(self.programme, self.faults, self.counters, token=self.tmdb_token)
+        server = WebServer(tmdb.handle, listener)
+        self.tmdb_url = tmdb.base_url = server.url
+        return server
+
+    def _newznab(self, listener: socket.socket) -> WebServer:
         newznab = Newznab(
             self.releases, self._studio, self.faults, self.counters, api_key=self.newznab_api_key
         )
@@ -170,12 +183,10 @@ class Sandbox:
                 return await self._control.handle(request)
             return await newznab.handle(request)
 
-        tmdb_server = WebServer(tmdb.handle, HOST, self._ports[0])
-        newznab_server = WebServer(newznab_or_control, HOST, self._ports[1])
-        self.tmdb_url = tmdb.base_url = tmdb_server.url
-        self.newznab_url = newznab.base_url = newznab_server.url
-        self.control_url = f"{newznab_server.url}/control"
-        return tmdb_server, newznab_server
+        server = WebServer(newznab_or_control, listener)
+        self.newznab_url = newznab.base_url = server.url
+        self.control_url = f"{server.url}/control"
+        return server
 
     def _tls(self) -> ssl.SSLContext:
         authority = trustme.CA()

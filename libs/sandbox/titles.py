@@ -3,12 +3,38 @@
 import tomllib
 from collections.abc import Iterable
 from pathlib import Path
-from typing import Literal
+from typing import Annotated, Literal
 
 import msgspec
 
+GENRE_IDS = {
+    "Action": 28,
+    "Adventure": 12,
+    "Animation": 16,
+    "Comedy": 35,
+    "Crime": 80,
+    "Documentary": 99,
+    "Drama": 18,
+    "Family": 10751,
+    "Fantasy": 14,
+    "History": 36,
+    "Horror": 27,
+    "Music": 10402,
+    "Mystery": 9648,
+    "Romance": 10749,
+    "Science Fiction": 878,
+    "Thriller": 53,
+    "War": 10752,
+    "Western": 37,
+}
+"""TMDB's genres of films"""
+
 FEW = (900001, 900002, 900003, 900004)
 """Two MKV, two MP4; the odd ones' best release is RAR5 with par2, the even ones' is plain."""
+
+
+_Colour = Annotated[str, msgspec.Meta(pattern="^#[0-9a-f]{6}$")]
+_Date = Annotated[str, msgspec.Meta(pattern="^[0-9]{4}-[0-9]{2}-[0-9]{2}$")]
 
 
 class FilmSpec(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -23,7 +49,7 @@ class Title(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tru
 
     id: int
     title: str
-    release_date: str
+    release_date: _Date
     overview: str = ""
     tagline: str = ""
     runtime_min: int = 0
@@ -32,12 +58,16 @@ class Title(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tru
     votes: int = 0
     popularity: float = 1.0
     imdb_id: str | None = None
-    palette: tuple[str, str, str, str] = ("#1f2933", "#52606d", "#f0b429", "#f5f7fa")
+    palette: tuple[_Colour, _Colour, _Colour, _Colour] = ("#1f2933", "#52606d", "#f0b429", "#f5f7fa")
     cast: tuple[tuple[str, str], ...] = ()
     """(name, character)"""
     crew: tuple[tuple[str, str, str], ...] = ()
     """(name, job, department)"""
     film: FilmSpec | None = None
+
+    def __post_init__(self) -> None:
+        if unknown := [name for name in self.genres if name not in GENRE_IDS]:
+            raise ValueError(f"{unknown[0]!r} is no genre of TMDB's")
 
     @property
     def year(self) -> int:

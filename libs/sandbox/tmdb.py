@@ -7,7 +7,7 @@ from hashlib import blake2b
 
 from libs.sandbox.faults import HANG_S, Counters, FaultSwitch
 from libs.sandbox.posters import draw_backdrop, draw_poster
-from libs.sandbox.titles import Programme, Title
+from libs.sandbox.titles import GENRE_IDS, Programme, Title
 from libs.sandbox.web import Request, Response, json_response
 
 PAGE_SIZE = 20
@@ -16,26 +16,6 @@ RETRY_AFTER_S = 2
 IMAGE_CACHE_MAX = 400
 POSTER_SIZES = ("w92", "w154", "w185", "w342", "w500", "w780", "original")
 BACKDROP_SIZES = ("w300", "w780", "w1280", "original")
-GENRE_IDS = {
-    "Action": 28,
-    "Adventure": 12,
-    "Animation": 16,
-    "Comedy": 35,
-    "Crime": 80,
-    "Documentary": 99,
-    "Drama": 18,
-    "Family": 10751,
-    "Fantasy": 14,
-    "History": 36,
-    "Horror": 27,
-    "Music": 10402,
-    "Mystery": 9648,
-    "Romance": 10749,
-    "Science Fiction": 878,
-    "Thriller": 53,
-    "War": 10752,
-    "Western": 37,
-}
 _ERRORS = {
     401: (7, "Invalid API key: You must be granted a valid key."),
     404: (34, "The resource you requested could not be found."),

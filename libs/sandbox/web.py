@@ -38,12 +38,12 @@ def json_response(value: object, *, status: int = 200, headers: Mapping[str, str
 
 
 class WebServer:
-    """Serves one handler on one loopback port until it is closed."""
+    """Serves one handler on a listening socket, which stays its owner's to close."""
 
-    def __init__(self, handler: Handler, host: str, port: int) -> None:
-        """Binds at once, so that the port is known; a taken port is an OSError."""
-        self._socket = socket.create_server((host, port), backlog=256)
-        self.url = f"http://{host}:{self._socket.getsockname()[1]}"
+    def __init__(self, handler: Handler, listener: socket.socket) -> None:
+        self._listener = listener
+        host, port = listener.getsockname()[:2]
+        self.url = f"http://{host}:{port}"
         config = uvicorn.Config(
             _asgi(handler),
             lifespan="off",
@@ -55,10 +55,7 @@ class WebServer:
 
     async def serve(self) -> None:
         """Answers requests until `close`."""
-        try:
-            await self._server.serve(sockets=[self._socket])
-        finally:
-            self._socket.close()
+        await self._server.serve(sockets=[self._listener])
 
     def close(self) -> None:
         self._server.should_exit = True

@@ -17,10 +17,10 @@ import httpx
 import pytest
 import rarfile
 import sabctools
-from defusedxml import DefusedXmlException, ElementTree
+from defusedxml import ElementTree
 
 from libs.sandbox.control import NewPost
-from libs.sandbox.faults import Faults, NewznabFaults, NntpFaults, TmdbFaults
+from libs.sandbox.faults import Faults, NntpFaults, TmdbFaults
 from libs.sandbox.packing import par2_program
 from libs.sandbox.sandbox import Sandbox
 from libs.sandbox.studio import PACKAGE_ROOT
@@ -255,115 +255,6 @@ async def test_the_best_release_of_each_of_the_few_is_found_by_imdb_id(
     assert len([name for name in names if "1080p.WEB-DL" in name or "1080p.BluRay" in name]) == 1
 
 
-# The indexer
-
-
-async def test_caps_say_what_can_be_searched(sandbox: Sandbox, http: httpx.AsyncClient) -> None:
-    caps = ElementTree.fromstring((await http.get(f"{sandbox.newznab_url}/api?t=caps")).content)
-    assert caps.find("searching/movie-search").get("supportedParams") == "q,imdbid"
-    assert {category.get("id") for category in caps.iter("subcat")} >= {"2040", "2045"}
-
-
-async def test_an_item_tells_size_age_and_where_the_nzb_is(sandbox: Sandbox, http: httpx.AsyncClient) -> None:
-    with_tt = await search(http, sandbox, t="movie", imdbid="tt9000001")
-    without = await search(http, sandbox, t="movie", imdbid="9000001")
-    items = list(with_tt.iter("item"))
-    assert [item.findtext("guid") for item in without.iter("item")] == [
-        item.findtext("guid") for item in items
-    ]
-    for item in items:
-        facts, nzb = attributes(item), await http.get(item.findtext("link"))
-        assert nzb.headers["content-type"] == "application/x-nzb"
-        sizes = [int(s.get("bytes")) for s in ElementTree.fromstring(nzb.content).iter(f"{NZB}segment")]
-        assert int(facts["size"]) == sum(sizes) == int(item.find("enclosure").get("length"))
-        assert facts["imdb"] == "9000001"
-        assert facts["usenetdate"] == item.findtext("pubDate")
-        assert int(facts["grabs"]) >= 0
-
-
-async def test_pages_of_a_search_do_not_overlap(sandbox: Sandbox, http: httpx.AsyncClient) -> None:
-    pages = [
-        await search(http, sandbox, t="search", offset=str(offset), limit="10") for offset in (0, 10, 20, 30)
-    ]
-    names = [item.findtext("title") for page in pages for item in page.iter("item")]
-    assert len(names) == len(set(names)) == 24
-
-
-@pytest.mark.parametrize(
-    ("query", "code"),
-    [
-        ({"t": "search", "apikey": "wrong"}, "100"),
-        ({"t": "search", "apikey": ""}, "200"),
-        ({"t": "movie"}, "200"),
-        ({"t": "get"}, "200"),
-        ({}, "200"),
-        ({"t": "movie", "imdbid": "nonsense"}, "201"),
-        ({"t": "search", "limit": "-1"}, "201"),
-        ({"t": "tvsearch"}, "202"),
-        ({"t": "get", "id": "unknown"}, "300"),
-    ],
-)
-async def test_errors_are_xml_with_status_200(
-    sandbox: Sandbox, http: httpx.AsyncClient, query: dict[str, str], code: str
-) -> None:
-    error = await search(http, sandbox, **query)
-    assert (error.tag, error.get("code")) == ("error", code)
-
-
-@pytest.mark.parametrize(
-    ("faults", "code"),
-    [
-        (NewznabFaults(wrong_key=True), "100"),
-        (NewznabFaults(limit_reached=True), "500"),
-    ],
-)
-async def test_the_indexer_can_refuse(
-    sandbox: Sandbox, http: httpx.AsyncClient, faults: NewznabFaults, code: str
-) -> None:
-    sandbox.faults.set(Faults(newznab=faults))
-    assert (await search(http, sandbox, t="search")).get("code") == code
-
-
-@pytest.mark.parametrize(
-    ("faults", "status", "content"),
-    [
-        (NewznabFaults(status=403), 403, b"<h1>"),
-        (NewznabFaults(status=429), 429, b"<h1>"),
-        (NewznabFaults(html=True), 200, b"<!DOCTYPE html>"),
-    ],
-)
-async def test_the_indexer_can_talk_nonsense(
-    sandbox: Sandbox, http: httpx.AsyncClient, faults: NewznabFaults, status: int, content: bytes
-) -> None:
-    sandbox.faults.set(Faults(newznab=faults))
-    answer = await http.get(f"{sandbox.newznab_url}/api?t=search&apikey={sandbox.newznab_api_key}")
-    assert (answer.status_code, answer.content.startswith(content)) == (status, True)
-
-
-async def test_the_indexer_can_break_off_in_the_middle(sandbox: Sandbox, http: httpx.AsyncClient) -> None:
-    sandbox.faults.set(Faults(newznab=NewznabFaults(malformed=True)))
-    with pytest.raises(ElementTree.ParseError):
-        await search(http, sandbox, t="search")
-
-
-@pytest.mark.parametrize(
-    ("fault", "error"),
-    [
-        ("external_entity", DefusedXmlException),
-        ("billion_laughs", DefusedXmlException),
-        ("html", ElementTree.ParseError),
-        ("truncated", ElementTree.ParseError),
-    ],
-)
-async def test_an_nzb_can_be_a_trap(sandbox: Sandbox, http: httpx.AsyncClient, fault, error) -> None:
-    (item,) = (await search(http, sandbox, t="search", q="salt road hdcam")).iter("item")
-    sandbox.faults.set(Faults(nzb={attributes(item)["guid"]: fault}))
-    nzb = await http.get(item.findtext("link"))
-    assert nzb.status_code == 200
-    with pytest.raises(error):
-        ElementTree.fromstring(nzb.content)
-
-
 # Misbehaviour of the news server
 
 
@@ -536,6 +427,21 @@ async def test_the_process_ends_by_signal(tmp_path: Path, cache: Path, number: s
     assert not (tmp_path / "sandbox.json").exists()
 
 
+async def test_a_taken_port_is_told_in_one_line(sandbox: Sandbox, tmp_path: Path, cache: Path) -> None:
+    command = (sys.executable, "-m", "libs.sandbox", "--films", "few", "--cache", str(cache))
+    process = await asyncio.create_subprocess_exec(
+        *command,
+        *("--dir", str(tmp_path / "second"), "--nntp-port", str(sandbox.nntp_port)),
+        cwd=PACKAGE_ROOT,
+        stderr=asyncio.subprocess.PIPE,
+    )
+    _, told = await asyncio.wait_for(process.communicate(), TIMEOUT_S)
+    assert process.returncode == 1
+    assert told.startswith(b"the sandbox stopped: ")
+    assert str(sandbox.nntp_port).encode() in told
+    assert told.count(b"\n") == 1
+
+
 async def test_a_search_waits_for_the_film_that_is_being_made(tmp_path: Path, cache: Path) -> None:
     async with (
         Sandbox(tmp_path, films=[*FEW, 900013], cache=cache) as sandbox,
@@ -551,9 +457,9 @@ async def test_a_sandbox_left_in_the_middle_of_a_film_leaves_no_process(tmp_path
     with pytest.raises(TimeoutError):
         async with asyncio.timeout(1), Sandbox(tmp_path, films=[900001]):
             raise AssertionError("ready before its film was made")
+    assert not [line for line in children_command_lines() if "libs.sandbox.studio" in line]
+
+
+def children_command_lines() -> list[str]:
     children = Path(f"/proc/{os.getpid()}/task/{os.getpid()}/children").read_text().split()
-    assert "libs.sandbox.studio" not in "".join(map(command_line, children))
-
-
-def command_line(pid: str) -> str:
-    return Path(f"/proc/{pid}/cmdline").read_text()
+    return [Path(f"/proc/{child}/cmdline").read_text() for child in children]

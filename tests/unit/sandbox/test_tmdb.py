@@ -2,6 +2,7 @@
 
 import asyncio
 import io
+import socket
 from collections.abc import AsyncIterator
 
 import httpx
@@ -22,12 +23,13 @@ def faults() -> FaultSwitch:
 @pytest.fixture
 async def tmdb(faults: FaultSwitch) -> AsyncIterator[Tmdb]:
     served = Tmdb(Programme(load_titles()), faults, Counters(), token="token")
-    server = WebServer(served.handle, "127.0.0.1", 0)
-    served.base_url = server.url
-    serving = asyncio.create_task(server.serve())
-    yield served
-    server.close()
-    await serving
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        server = WebServer(served.handle, listener)
+        served.base_url = server.url
+        serving = asyncio.create_task(server.serve())
+        yield served
+        server.close()
+        await serving
 
 
 @pytest.fixture
