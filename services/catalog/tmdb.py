@@ -125,8 +125,6 @@ def _translated(error: UpstreamError) -> TmdbError:
             message = "TMDB does not accept the key; check [tmdb] token (it wants the read access token)."
         case "rate_limited":
             message = "TMDB asks us to slow down; try again in a moment."
-        case "timeout" | "unreachable" | "server_error":
-            message = f"TMDB can't be asked right now: {error.sentence}."
         case _:
-            message = f"TMDB did not answer as it should: {error.sentence}."
+            message = f"{error.sentence}."
     return TmdbError(code, message, passing=error.kind in _PASSING)
