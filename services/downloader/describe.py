@@ -19,8 +19,7 @@ from .repair.protection import Protection, protections
 from .source import HEAD_BYTES, PostedFile, Source, Urgency
 
 SAMPLE_SHARE = 0.25
-"""What calls itself a sample is one if it is smaller than this part of the release; a film may be named so
-too."""
+"""What calls itself a sample is one if it is a smaller part of the release; a film may be named so too."""
 MAX_SNIFFED = 20
 """Packed files whose first bytes are read, the largest first, until one is a film."""
 _SNIFFED_BYTES = 1024
@@ -63,10 +62,11 @@ async def describe(source: Source) -> Description:
     any film found can't be opened, and `NeedsRepairFirst` if that archive can be mended.
     """
     posted = [await _with_head(source, file) for file in source.files]
+    told = {file.index for file in source.files if file.head}
     volumes = [file for file in posted if kind_of(file.name, file.head) is Kind.PAR2]
     others = [file for file in posted if kind_of(file.name, file.head) is not Kind.PAR2]
     sets = await protections(source, volumes, others)
-    named = [_truly_named(file, sets) for file in others]
+    named = [_truly_named(file, sets, size_is_told=file.index in told) for file in others]
     inside = await rar_contents(source, [file for file in named if _kind(file) is Kind.RAR])
     film = await _largest_film(source, named, inside.files)
     troubles = [*inside.troubles, *_unopened(named, inside.files)]
@@ -107,13 +107,12 @@ async def _with_head(source: Source, file: PostedFile) -> PostedFile:
     return msgspec.structs.replace(file, head=head)
 
 
-def _truly_named(file: PostedFile, sets: Sequence[Protection]) -> PostedFile:
-    """With the name that par2 tells, and with its size if the file's own beginning, which tells it, is
-    lost."""
+def _truly_named(file: PostedFile, sets: Sequence[Protection], *, size_is_told: bool) -> PostedFile:
+    """With the name that par2 has for it, and its size if the file itself has not told that at `open`."""
     for protection in sets:
-        if told := protection.protected.get(file.index):
-            size_bytes = file.size_bytes if file.head else told.size_bytes
-            return msgspec.structs.replace(file, name=base_name(told.name), size_bytes=size_bytes)
+        if known := protection.protected.get(file.index):
+            size_bytes = file.size_bytes if size_is_told else known.size_bytes
+            return msgspec.structs.replace(file, name=base_name(known.name), size_bytes=size_bytes)
     return msgspec.structs.replace(file, name=base_name(file.name))
 
 
@@ -129,7 +128,8 @@ async def _largest_film(
     release_bytes = sum(file.size_bytes for file in posted)
     sniffed = 0
     for candidate in sorted(candidates, key=lambda candidate: candidate.size_bytes, reverse=True):
-        if _is_sample(candidate.name, candidate.directory, candidate.size_bytes, release_bytes):
+        is_sample = _is_sample(candidate.name, candidate.directory, candidate.size_bytes, release_bytes)
+        if is_sample or not candidate.size_bytes:
             continue
         head = candidate.head
         if head is None and sniffed < MAX_SNIFFED:
@@ -236,9 +236,12 @@ def _description(
     film: _Film, posted: Sequence[PostedFile], volumes: Sequence[PostedFile], sets: Sequence[Protection]
 ) -> Description:
     needed = sorted({extent.file for extent in film.extents})
-    protection = max(sets, key=lambda one: len(one.protected.keys() & set(needed)), default=None)
-    if protection and not protection.protected.keys() & set(needed):
-        protection = None
+    protecting = [one for one in sets if one.protected.keys() & set(needed)]
+    protection = max(
+        protecting,
+        key=lambda one: (len(one.protected.keys() & set(needed)), one.recovery_bytes),
+        default=None,
+    )
     return Description(
         film=VirtualFile(film.name, film.extents),
         container=film.container,

@@ -10,17 +10,24 @@ import psutil
 import pytest
 from msgspec.structs import replace
 
-from services.downloader.describe import Description, describe
+from libs.sandbox.rar import write_rar_volumes
+from services.downloader.describe import Description, NeedsRepairFirst, describe
 from services.downloader.errors import ScratchFull
 from services.downloader.repair.blocks import NotEnoughBlocks, choose_volumes, needed_blocks
 from services.downloader.repair.packets import parse
 from services.downloader.repair.program import Job, par2_program, repair, time_limit_s
-from services.downloader.source import Landed, Span
+from services.downloader.source import Landed, Span, Urgency
 from tests.support.memory_source import MemorySource
 from tests.support.par2_sets import create_par2
 
 EBML = b"\x1aE\xdf\xa3\xa3B\x86\x81\x01B\x82\x88matroska"
-FILM = EBML + random.Random(1).randbytes(100_000)
+ZEROS_AT = 80_000
+FILM = (
+    EBML.ljust(100, b"x")
+    + random.Random(1).randbytes(79_900)
+    + bytes(2000)
+    + random.Random(2).randbytes(9000)
+)
 FILES = [("film.mkv", FILM), ("film.nfo", b"about the film")]
 SLICE_BYTES = 2000
 
@@ -36,19 +43,26 @@ def state_of(path: Path) -> tuple[int, int, int]:
 
 
 class Release:
-    """FILES and their par2 set, posted with holes and filled; the directories it lives in."""
+    """Files and their par2 set, posted with holes, some under other names; the directories it lives in."""
 
     def __init__(
-        self, directory: Path, holes: Mapping[int, Sequence[Span]], recovery_blocks: int = 10
+        self,
+        directory: Path,
+        holes: Mapping[int, Sequence[Span]],
+        *,
+        recovery_blocks: int = 10,
+        files: Sequence[tuple[str, bytes]] = FILES,
+        posted_as: Mapping[int, str] | None = None,
     ) -> None:
         for name in ("made", "spool", "scratch"):
             (directory / name).mkdir()
         self.scratch = directory / "scratch"
         par2 = create_par2(
-            directory / "made", FILES, slice_bytes=SLICE_BYTES, recovery_blocks=recovery_blocks
+            directory / "made", files, slice_bytes=SLICE_BYTES, recovery_blocks=recovery_blocks
         )
-        self.files = [*FILES, *par2]
-        self.source = MemorySource(self.files, directory / "spool", holes=holes)
+        self.files = [*files, *par2]
+        posted = [((posted_as or {}).get(at, name), data) for at, (name, data) in enumerate(self.files)]
+        self.source = MemorySource(posted, directory / "spool", holes=holes)
 
     async def described(self) -> Description:
         await self.source.open()
@@ -82,6 +96,17 @@ async def test_a_film_with_holes_is_mended_in_its_spool(tmp_path: Path):
     assert names_in(release.scratch) == []
 
 
+async def test_a_hole_that_would_have_been_zeros_is_mended_by_proof(tmp_path: Path):
+    release = Release(tmp_path, {0: [Span(ZEROS_AT, ZEROS_AT + 1)]})
+    job = await release.job()
+    before = state_of(release.source.path(0))
+
+    assert await repair(release.source, job, release.scratch) == [0]
+
+    assert state_of(release.source.path(0)) == before
+    assert release.source.holes(0) == []
+
+
 async def test_only_the_volumes_that_are_needed_are_filled(tmp_path: Path):
     release = Release(tmp_path, {0: [Span(5000, 5001)]})
     job = await release.job()
@@ -105,6 +130,28 @@ async def test_a_film_whose_beginning_is_lost_is_found_by_its_name_and_mended(tm
     assert described.film.name == "film.mkv"
     assert await repair(release.source, await release.job(), release.scratch) == [0]
     assert release.source.path(0).read_bytes() == FILM
+
+
+async def test_volumes_of_which_nothing_is_left_are_made_anew_and_then_the_film_is_found(tmp_path: Path):
+    """The first volume of a set, and one without a name: their sizes are only claimed, and too large."""
+    (tmp_path / "packed").mkdir()
+    film = tmp_path / "packed" / "film.mkv"
+    film.write_bytes(FILM)
+    volumes = [(path.name, path.read_bytes()) for path in write_rar_volumes(film, tmp_path, "film", 20_000)]
+    lost = {index: [Span(0, len(volumes[index][1]))] for index in (0, 3)}
+    release = Release(tmp_path, lost, recovery_blocks=30, files=volumes, posted_as={3: ""})
+
+    with pytest.raises(NeedsRepairFirst) as needs:
+        await release.described()
+    protection = needs.value.protection
+    recovery = [volume.file for volume in protection.recovery_files]
+    await release.filled([*protection.protected, *recovery])
+    job = Job(par2=protection.par2, protected=protection.protected, recovery=recovery)
+    assert await repair(release.source, job, release.scratch) == [0, 3]
+
+    described = await describe(release.source)
+    assert (described.film.name, described.film.size_bytes) == ("film.mkv", len(FILM))
+    assert await described.film.read(release.source, 0, len(FILM), Urgency.FILL) == FILM
 
 
 async def test_holes_in_a_recovery_volume_cost_its_blocks_only(tmp_path: Path):
@@ -138,7 +185,7 @@ async def test_damage_that_nobody_knew_of_is_mended_or_counted_by_the_program(tm
     assert await repair(release.source, job, release.scratch) == [0]
     assert spool.read_bytes() == FILM
 
-    spool.write_bytes(FILM[:50_000] + b"oops" + FILM[50_004:80_000] + b"oops" + FILM[80_004:])
+    spool.write_bytes(FILM[:50_000] + b"oops" + FILM[50_004:70_000] + b"oops" + FILM[70_004:])
     with pytest.raises(NotEnoughBlocks) as refused:
         await repair(release.source, job, release.scratch)
     assert (refused.value.missing, refused.value.available) == (2, 1)

@@ -3,8 +3,6 @@
 from collections.abc import AsyncIterator, Mapping, Sequence
 from pathlib import Path
 
-import msgspec
-
 from services.downloader.errors import BytesLost
 from services.downloader.source import HEAD_BYTES, Landed, Lost, PostedFile, Span, Urgency
 
@@ -13,6 +11,7 @@ class MemorySource:
     """Posted `files` (name and bytes), each cut into articles; a hole loses every article it touches.
 
     The spool of a file comes into being with its `fill`, in directory `spool`, with zeros where a hole is.
+    A file of which every article is lost has the size that a listing claims: somewhat too large.
     `reads` lists what was asked for, so that a test can tell which bytes were needed.
     """
 
@@ -59,7 +58,7 @@ class MemorySource:
             for hole in self.holes(file):
                 data[hole.start : hole.end] = bytes(hole.length)
             if file not in self._mended:
-                self.path(file).write_bytes(data)
+                self.path(file).write_bytes(data.ljust(self.files[file].size_bytes, b"\x00"))
             for span in _articles(len(data), self._article_bytes):
                 if any(_overlap(span, hole) for hole in self.holes(file)):
                     yield Lost(file=file, span=span, reason="no such article")
@@ -82,8 +81,14 @@ class MemorySource:
         data, name = self._bytes[index], self._names[index]
         head = Span(0, min(len(data), HEAD_BYTES))
         readable = not any(_overlap(head, hole) for hole in self.holes(index))
-        posted = PostedFile(index=index, subject=f'"{name}" yEnc', name=name, size_bytes=len(data))
-        return msgspec.structs.replace(posted, head=data[: head.end]) if readable else posted
+        known = sum(hole.length for hole in self.holes(index)) < len(data)
+        return PostedFile(
+            index=index,
+            subject=f'"{name}" yEnc',
+            name=name,
+            size_bytes=len(data) if known else len(data) * 103 // 100,
+            head=data[: head.end] if readable else b"",
+        )
 
 
 def _articles(size_bytes: int, article_bytes: int) -> list[Span]:

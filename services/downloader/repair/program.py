@@ -15,8 +15,7 @@ from pathlib import Path
 
 import msgspec
 
-from services.downloader.archives.names import base_name
-from services.downloader.errors import ArchiveRefused, BytesLost, DownloaderError, ScratchFull, WorldError
+from services.downloader.errors import ArchiveRefused, DownloaderError, ScratchFull, WorldError
 from services.downloader.source import Source
 
 from . import confined
@@ -51,8 +50,7 @@ class _Exit(IntEnum):
 
 
 class Job(msgspec.Struct, frozen=True, kw_only=True):
-    """A repair: the set, the posted files it protects (by their index), and recovery volumes that are
-    filled."""
+    """A repair: the set, the posted files it protects by index, and recovery volumes; all are filled."""
 
     par2: Par2Set
     protected: Mapping[int, Par2File]
@@ -60,8 +58,7 @@ class Job(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def par2_program() -> Path:
-    """The par2 binary: of the installed package, else on the PATH. Raises `DownloaderError` if there is
-    none."""
+    """The par2 binary: of the installed package, else on the PATH. Raises `DownloaderError` without one."""
     package = importlib.util.find_spec("par2")
     bundled = [
         Path(place) / "binaries" / "par2" for place in (package and package.submodule_search_locations) or []
@@ -177,12 +174,13 @@ def _judge(status: int, said: str, available: int) -> None:
 
 
 async def _bring_back(source: Source, job: Job, workshop: Workshop) -> list[int]:
+    """After a success: every file of the set is proven, those with holes that happened to be zeros too."""
     mended: list[int] = []
     for index, file in sorted(job.protected.items()):
-        if workshop.is_mended(file):
+        rewritten = workshop.is_rewritten(file)
+        if rewritten:
             await asyncio.to_thread(workshop.bring_back, file, source.path(index))
+        if rewritten or source.holes(index):
             source.mended(index)
             mended.append(index)
-        elif source.holes(index):
-            raise BytesLost(f"“{base_name(file.name)}” has holes, and par2 could not mend it")
     return mended

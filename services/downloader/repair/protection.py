@@ -8,7 +8,7 @@ from services.downloader.errors import ArchiveRefused, BytesLost
 from services.downloader.source import PostedFile, Source, Urgency
 
 from .blocks import RecoveryFile, blocks_of
-from .names import match
+from .names import heads_md5, match
 from .packets import Par2File, Par2Set, description, parse
 
 MAX_SETS = 64
@@ -26,6 +26,11 @@ class Protection(msgspec.Struct, frozen=True, kw_only=True):
     protected: Mapping[int, Par2File]
     recovery_files: Sequence[RecoveryFile]
 
+    @property
+    def recovery_bytes(self) -> int:
+        """How many bytes it could mend at most."""
+        return self.par2.slice_bytes * sum(volume.blocks for volume in self.recovery_files)
+
 
 async def protections(
     source: Source, volumes: Sequence[PostedFile], others: Sequence[PostedFile]
@@ -41,6 +46,7 @@ async def protections(
     if len(sets) == 1:
         # A volume whose beginning is lost may still have whole recovery packets.
         next(iter(sets.values())).extend(file for file in volumes if not file.head)
+    md5s = heads_md5(others)
     found: list[Protection] = []
     for members in list(sets.values())[:MAX_SETS]:
         if read := await _read_smallest(source, members):
@@ -48,7 +54,7 @@ async def protections(
             found.append(
                 Protection(
                     par2=par2,
-                    protected=match(others, par2.files.values()),
+                    protected=match(others, md5s, par2.files.values()),
                     recovery_files=_recovery_files(members, index, par2),
                 )
             )

@@ -43,7 +43,7 @@ class Workshop:
             if path.exists():
                 (self.directory / DATA / self._names[file_id]).symlink_to(path.resolve())
 
-    def is_mended(self, file: Par2File) -> bool:
+    def is_rewritten(self, file: Par2File) -> bool:
         """Whether the program wrote this file anew, in its full size."""
         made = self.directory / DATA / self._names[file.file_id]
         return not made.is_symlink() and made.is_file() and made.stat().st_size == file.size_bytes

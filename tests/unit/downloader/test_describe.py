@@ -165,6 +165,8 @@ RAR4 = b"Rar!\x1a\x07\x00" + bytes(60_000)
     ("files", "error", "says"),
     [
         ([], NoFilm, "empty"),
+        ([("film.mkv", b"")], NoFilm, "no film"),
+        ([("a.rar", made.archive([("film.mkv", b"")]))], NoFilm, "no film"),
         ([("film.nfo", b"about")], NoFilm, "no film; its largest file is “film.nfo”"),
         ([("setup.exe", b"MZ" + bytes(9000)), ("a.txt", b"run it")], NoFilm, "only a program"),
         ([("film.mkv", b"MZ" + bytes(9000))], NoFilm, "only a program"),

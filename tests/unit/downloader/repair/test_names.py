@@ -2,7 +2,7 @@
 
 import hashlib
 
-from services.downloader.repair.names import match
+from services.downloader.repair.names import heads_md5, match
 from services.downloader.repair.packets import Par2File
 from services.downloader.source import HEAD_BYTES, PostedFile
 
@@ -26,7 +26,7 @@ def posted(index: int, name: str, data: bytes, *, head_lost: bool = False) -> Po
 
 
 def names(files: list[PostedFile], known: list[Par2File]) -> dict[int, str]:
-    return {index: file.name for index, file in match(files, known).items()}
+    return {index: file.name for index, file in match(files, heads_md5(files), known).items()}
 
 
 def test_the_beginning_tells_the_name():
@@ -52,6 +52,12 @@ def test_without_a_beginning_the_name_and_then_the_size_tell():
     ]
     known = [protected("named.rar", b"data"), protected("sized.rar", LONG)]
     assert names(files, known) == {0: "sized.rar", 1: "named.rar"}
+
+
+def test_a_claimed_size_is_somewhat_too_large():
+    files = [posted(0, "", bytes(103), head_lost=True), posted(1, "", bytes(2000), head_lost=True)]
+    known = [protected("small", bytes(80)), protected("right", bytes(100)), protected("large", bytes(110))]
+    assert names(files, known) == {0: "right"}
 
 
 def test_a_whole_beginning_that_is_different_is_not_matched_by_name():
