@@ -36,13 +36,19 @@ async def _main(arguments: argparse.Namespace) -> None:
     for number in (signal.SIGINT, signal.SIGTERM):
         loop.add_signal_handler(number, stop.set)
     async with asyncio.TaskGroup() as group:
-        serving = group.create_task(_serve(arguments), name="sandbox-serve")
+        tasks = [
+            group.create_task(_serve(arguments), name="sandbox-serve"),
+            group.create_task(_until(stop), name="sandbox-signals"),
+        ]
         if arguments.lifeline:
-            group.create_task(_stop_with_stdin(stop), name="sandbox-lifeline")
-        stopping = group.create_task(stop.wait(), name="sandbox-signals")
-        await asyncio.wait((stopping, serving), return_when=asyncio.FIRST_COMPLETED)
-        serving.cancel()
-        stop.set()
+            tasks.append(group.create_task(_until_stdin_closes(), name="sandbox-lifeline"))
+        await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
+        for task in tasks:
+            task.cancel()
+
+
+async def _until(stop: asyncio.Event) -> None:
+    await stop.wait()
 
 
 async def _serve(arguments: argparse.Namespace) -> None:
@@ -66,14 +72,13 @@ def _write_addresses(addresses: Addresses, directory: Path) -> None:
     part.replace(directory / ADDRESS_FILE)
 
 
-async def _stop_with_stdin(stop: asyncio.Event) -> None:
+async def _until_stdin_closes() -> None:
     reader = asyncio.StreamReader()
     await asyncio.get_running_loop().connect_read_pipe(
         lambda: asyncio.StreamReaderProtocol(reader), sys.stdin
     )
-    while not stop.is_set() and await reader.read(4096):
+    while await reader.read(4096):
         pass
-    stop.set()
 
 
 def main() -> int:

@@ -141,9 +141,14 @@ class _Session:
         if isinstance(article, bytes):
             self._writer.write(article)
             return
+        try:
+            body = article.body(corrupt=self._is_corrupt(article))
+        except FileNotFoundError:
+            # Whoever posted the file took it away since: the article has expired.
+            self._writer.write(b"430 no such article\r\n")
+            return
         head = article.head() + b"\r\n" if verb == "ARTICLE" else b""
         status = f"{220 if verb == 'ARTICLE' else 222} 0 <{article.message_id}>\r\n".encode()
-        body = article.body(corrupt=self._is_corrupt(article))
         answer = b"".join((status, head, *body, b".\r\n"))
         self._bodies += 1
         faults = self._server.faults.current.nntp

@@ -270,6 +270,17 @@ async def test_articles_can_be_missing(sandbox: Sandbox, http: httpx.AsyncClient
         assert (await wire.ask(f"STAT <{first}>"))[:3] == "223"
 
 
+async def test_an_article_expires_with_its_file(sandbox: Sandbox, tmp_path: Path) -> None:
+    source = tmp_path / "own.bin"
+    source.write_bytes(bytes(100))
+    release = await sandbox.post(NewPost(paths=(str(source),), title="Expired"))
+    source.unlink()
+    async with connect(sandbox) as wire:
+        await wire.log_in(sandbox)
+        assert (await wire.ask(f"BODY <{release.post.message_ids[0]}>")).startswith("430 ")
+        assert (await wire.ask("DATE")).startswith("111 ")
+
+
 async def test_articles_can_be_corrupt(sandbox: Sandbox, http: httpx.AsyncClient) -> None:
     ((first, second, *_),) = await segments(http, sandbox, "paper lanterns hdcam")
     sandbox.faults.set(Faults(nntp=NntpFaults(corrupt=frozenset({first}))))
@@ -419,9 +430,12 @@ async def test_the_process_tells_its_addresses_and_ends_with_its_lifeline(
     assert not (tmp_path / "sandbox.json").exists()
 
 
+@pytest.mark.parametrize("options", [(), ("--lifeline",)])
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
-async def test_the_process_ends_by_signal(tmp_path: Path, cache: Path, number: signal.Signals) -> None:
-    process = await start_process(tmp_path, cache)
+async def test_the_process_ends_by_signal(
+    tmp_path: Path, cache: Path, number: signal.Signals, options: tuple[str, ...]
+) -> None:
+    process = await start_process(tmp_path, cache, *options)
     process.send_signal(number)
     assert await asyncio.wait_for(process.wait(), TIMEOUT_S) == 0
     assert not (tmp_path / "sandbox.json").exists()
