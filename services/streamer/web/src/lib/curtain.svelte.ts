@@ -1,0 +1,39 @@
+import type { Job } from "./api";
+import { isOnTheWay, isWatchable } from "./jobs.svelte";
+
+/**
+ * When the player opens by itself: once for a film that this page saw on its way, as soon as it can be watched.
+ * Never again after somebody closed it, and never for a film that was there already.
+ */
+export class Curtain {
+  playing = $state(false);
+  #opensAt: "unseen" | "watchable" | "ready" | "closed" = "unseen";
+
+  see(job: Job): void {
+    if (this.#opensAt === "unseen" && isOnTheWay(job)) this.#opensAt = "watchable";
+    const opens =
+      (this.#opensAt === "watchable" && isWatchable(job)) || (this.#opensAt === "ready" && job.status === "ready");
+    if (opens) this.open();
+  }
+
+  open(): void {
+    this.playing = true;
+    this.#opensAt = "closed";
+  }
+
+  close(): void {
+    this.playing = false;
+  }
+
+  /** A new film is asked for: whatever plays stops, and the next one opens by itself. */
+  await(): void {
+    this.playing = false;
+    this.#opensAt = "watchable";
+  }
+
+  /** The film said it could be watched and then could not: wait until it is whole. */
+  tooEarly(): void {
+    this.playing = false;
+    this.#opensAt = "ready";
+  }
+}
