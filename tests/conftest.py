@@ -11,6 +11,7 @@ import pytest
 
 from libs.common.bus import Bus
 from libs.common.streams import provision
+from tests.support.internet import Internet
 
 NATS_SERVER = Path(sys.executable).parent / "nats-server"
 
@@ -72,3 +73,18 @@ async def bus(nats_server: NatsServer) -> AsyncIterator[Bus]:
     await provision(bus.js)
     yield bus
     await bus.close()
+
+
+@pytest.fixture(scope="session")
+def shared_internet(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Internet]:
+    internet = Internet(tmp_path_factory.mktemp("internet"), "--films", "few")
+    yield internet
+    internet.close()
+
+
+@pytest.fixture
+def internet(shared_internet: Internet) -> Iterator[Internet]:
+    """The sandbox internet, healthy at the start of every test."""
+    shared_internet.misbehave()
+    yield shared_internet
+    shared_internet.misbehave()

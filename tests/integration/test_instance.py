@@ -1,0 +1,274 @@
+"""An instance from the queued event to the film in the store: real news server, real indexer, real par2."""
+
+import asyncio
+import json
+import os
+import signal
+import sys
+import time
+from collections.abc import AsyncIterator
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from libs.common import events as e
+from libs.common import streams
+from libs.common.bus import Bus
+from libs.common.joblog import job_state
+from libs.common.jobs import JobState, Phase, event_id
+from libs.common.settings import load
+from services.downloader.launcher import Launcher
+from services.downloader.runners.process import ProcessRunner
+from tests.conftest import NatsServer
+from tests.support.internet import Internet, Offer
+
+TITLE = e.TitleRef(key="tmdb:movie:900001", movie_id=900001, name="The Long Intermission", year=2024)
+PLAIN = "Paper.Lanterns.2023.1080p.WEB-DL.DDP5.1.H.264-LANTERNA"
+PACKED = "The.Long.Intermission.2024.1080p.WEB-DL.DDP5.1.H.264-LANTERNA"
+JOB = "job_1_00"
+
+
+class Box:
+    """One installation: its data directory, its log, and instances started by hand."""
+
+    def __init__(self, data: Path, bus: Bus, nats: NatsServer, internet: Internet) -> None:
+        self.data = data
+        self.bus = bus
+        self.internet = internet
+        self.environment = {
+            **{k: v for k, v in os.environ.items() if not k.startswith("MATINEE_")},
+            **internet.environment(),
+            "MATINEE_NATS_URL": nats.url,
+            "MATINEE_DATA_DIR": str(data),
+        }
+        self.processes: list[asyncio.subprocess.Process] = []
+
+    def offer(self, title: str) -> Offer:
+        [found] = [o for o in self.internet.offers() if o.title == title]
+        return found
+
+    async def queue(self, title: str, attempt: int = 1, job_id: str = JOB, **changes: Any) -> None:
+        offer = self.offer(title)
+        key = self.internet.addresses["newznab_api_key"]
+        pick = e.Candidate(
+            release_id=f"rel_{offer.id}",
+            title=title,
+            indexer="Sandbox",
+            nzb_url=offer.link.replace(key, "{api_key}"),
+            size_bytes=offer.size_bytes,
+            age_days=0,
+            quality="1080p",
+            score=e.Score(total=1.0),
+        )
+        queued = e.Queued(
+            id=event_id(job_id, "queued", attempt),
+            at=datetime.now(UTC),
+            job_id=job_id,
+            attempt=attempt,
+            pick=pick,
+            title=TITLE,
+        )
+        await self.bus.publish(queued)
+
+    async def start(self, **environment: str) -> asyncio.subprocess.Process:
+        process = await asyncio.create_subprocess_exec(
+            sys.executable,
+            "-m",
+            "libs.cli.main",
+            "instance",
+            env={**self.environment, **environment},
+            stderr=asyncio.subprocess.PIPE,
+        )
+        self.processes.append(process)
+        return process
+
+    async def run(self, **environment: str) -> str:
+        """An instance from its start to its end; what it logged."""
+        process = await self.start(**environment)
+        async with asyncio.timeout(60):
+            _, said = await process.communicate()
+        assert process.returncode == 0, said.decode()
+        return said.decode()
+
+    async def state(self, job_id: str = JOB) -> JobState:
+        return await job_state(self.bus, job_id)
+
+    async def until(self, phase: Phase, job_id: str = JOB) -> JobState:
+        async with asyncio.timeout(60):
+            while (state := await self.state(job_id)).phase is not phase:
+                await asyncio.sleep(0.02)
+            return state
+
+    def stored(self) -> dict[str, bytes]:
+        store = self.data / "store"
+        files = [p for p in store.rglob("*") if p.is_file()]
+        return {str(p.relative_to(store)): p.read_bytes() for p in files}
+
+    def scratch(self) -> list[Path]:
+        scratch = self.data / "scratch"
+        return list(scratch.iterdir()) if scratch.exists() else []
+
+
+@pytest.fixture
+async def box(tmp_path: Path, bus: Bus, nats_server: NatsServer, internet: Internet) -> AsyncIterator[Box]:
+    box = Box(tmp_path / "data", bus, nats_server, internet)
+    yield box
+    for process in box.processes:
+        if process.returncode is None:
+            process.kill()
+        await process.communicate()
+
+
+@pytest.mark.parametrize(("title", "movie", "extension"), [(PLAIN, 900002, "mkv"), (PACKED, 900001, "mkv")])
+async def test_a_film_gets_into_the_store_byte_for_byte(
+    box: Box, title: str, movie: int, extension: str
+) -> None:
+    await box.queue(title)
+    said = await box.run()
+    state = await box.state()
+    assert (state.phase, state.error_message) == (Phase.READY, None)
+    stored = box.stored()
+    assert stored[f"movies/{JOB}/movie.{extension}"] == box.internet.film_of(movie)
+    sidecar = json.loads(stored[f"movies/{JOB}/movie.json"])
+    assert sidecar["title"] == TITLE.name
+    assert sidecar["size_bytes"] == len(box.internet.film_of(movie))
+    assert len(stored) == 2
+    assert box.scratch() == []
+    assert await box.bus.backlog(streams.DOWNLOADS) == 0
+    for secret in (box.internet.addresses["nntp_password"], box.internet.addresses["newznab_api_key"]):
+        assert secret not in said
+
+
+@pytest.mark.parametrize(
+    "nntp",
+    [
+        {"missing_every": {PACKED: 12}},
+        {"corrupt_every": {PACKED: 12}},
+        {"drop_every": 5},
+        {"max_connections": 2},
+        {"delay_ms": 20},
+    ],
+    ids=lambda fault: next(iter(fault)),
+)
+async def test_what_can_be_mended_or_waited_for_is(box: Box, nntp: dict[str, Any]) -> None:
+    box.internet.misbehave(nntp=nntp)
+    await box.queue(PACKED)
+    await box.run()
+    state = await box.state()
+    assert (state.phase, state.error_message) == (Phase.READY, None)
+    assert box.stored()[f"movies/{JOB}/movie.mkv"] == box.internet.film_of(900001)
+    assert box.scratch() == []
+
+
+@pytest.mark.parametrize(
+    ("faults", "title", "code", "blame", "says"),
+    [
+        ({"nntp": {"missing_every": {PLAIN: 4}}}, PLAIN, "USENET_ERROR", "release", "gone from the news"),
+        ({"nntp": {"missing_every": {PACKED: 2}}}, PACKED, "USENET_ERROR", "release", "can't be mended"),
+        ({"nntp": {"refuse_credentials": True}}, PLAIN, "USENET_ERROR", "owner", "password"),
+        ({"nzb": "external_entity"}, PLAIN, "USENET_ERROR", "release", "entities"),
+        ({"nzb": "billion_laughs"}, PLAIN, "USENET_ERROR", "release", "entities"),
+        ({"nzb": "html"}, PLAIN, "USENET_ERROR", "release", "web page instead of an NZB"),
+        ({"nzb": "truncated"}, PLAIN, "USENET_ERROR", "release", "not an NZB"),
+        ({"newznab": {"wrong_key": True}}, PLAIN, "NZBGEEK_ERROR", "owner", "does not accept the API key"),
+        ({"newznab": {"status": 403}}, PLAIN, "NZBGEEK_ERROR", "owner", "does not accept the API key"),
+        ({"newznab": {"limit_reached": True}}, PLAIN, "NZBGEEK_ERROR", "world", "did not give the NZB"),
+        ({"newznab": {"status": 500}}, PLAIN, "NZBGEEK_ERROR", "world", "Sandbox"),
+    ],
+)
+async def test_what_goes_wrong_is_told_in_words_and_leaves_nothing(
+    box: Box, faults: dict[str, Any], title: str, code: str, blame: str, says: str
+) -> None:
+    await box.queue(title)
+    if "nzb" in faults:
+        faults = {"nzb": {box.offer(title).id: faults["nzb"]}}
+    box.internet.misbehave(**faults)
+    await box.run()
+    state = await box.state()
+    assert state.phase is Phase.WAITING
+    [failure] = state.failures
+    assert (failure.code, failure.blame) == (code, blame)
+    assert says in failure.message
+    assert box.internet.addresses["newznab_api_key"] not in failure.message
+    assert box.stored() == {}
+    assert box.scratch() == []
+
+
+async def test_a_certificate_nobody_vouches_for_is_refused(box: Box) -> None:
+    await box.queue(PLAIN)
+    await box.run(**box.internet.environment(ca_file=""))
+    [failure] = (await box.state()).failures
+    assert (failure.blame, failure.code) == ("owner", "USENET_ERROR")
+    assert "certificate" in failure.message
+
+
+async def test_a_film_larger_than_allowed_is_refused(box: Box) -> None:
+    await box.queue(PLAIN)
+    await box.run(MATINEE_DOWNLOADER_MAX_FILM_BYTES="1000000")
+    [failure] = (await box.state()).failures
+    assert "allowed" in failure.message
+    assert box.stored() == {}
+
+
+async def test_an_instance_told_to_stop_hands_its_job_back(box: Box) -> None:
+    box.internet.misbehave(nntp={"bytes_per_s": 50_000})
+    await box.queue(PLAIN)
+    first = await box.start()
+    await box.until(Phase.DOWNLOADING)
+    started = time.monotonic()
+    first.send_signal(signal.SIGTERM)
+    await first.communicate()
+    assert time.monotonic() - started < 5
+    assert (box.stored(), box.scratch()) == ({}, [])
+    box.internet.misbehave()
+    await box.run()
+    state = await box.state()
+    assert (state.phase, state.attempt, state.delivery) == (Phase.READY, 1, 2)
+
+
+async def test_an_attempt_that_was_overtaken_publishes_nothing(box: Box) -> None:
+    box.internet.misbehave(nntp={"bytes_per_s": 120_000})
+    await box.queue(PLAIN)
+    old = await box.start()
+    await box.until(Phase.DOWNLOADING)
+    # The janitor took the next candidate meanwhile.
+    await box.queue(PACKED, attempt=2)
+    await old.communicate()
+    state = await box.state()
+    assert (state.phase, state.attempt) == (Phase.QUEUED, 2)
+    assert box.stored() == {}
+
+
+async def test_work_that_the_log_no_longer_wants_is_passed_over(box: Box) -> None:
+    await box.queue(PLAIN, attempt=1)
+    await box.queue(PACKED, attempt=2)
+    await box.run()
+    state = await box.state()
+    assert (state.phase, state.attempt) == (Phase.READY, 2)
+    assert await box.bus.backlog(streams.DOWNLOADS) == 0
+
+
+async def test_the_launcher_starts_what_is_needed_and_sweeps_what_died(box: Box) -> None:
+    dead = box.data / "scratch" / "instance-dead"
+    dead.mkdir(parents=True)
+    (dead / "lock").touch()
+    (dead / "spool").mkdir()
+    settings = load(None, {k: v for k, v in box.environment.items() if k.startswith("MATINEE_")})
+    runner = ProcessRunner(settings.scratch, box.environment)
+    task = asyncio.create_task(Launcher(box.bus, runner, max_instances=2).run())
+    for number in range(4):
+        await box.queue(PLAIN, job_id=f"job_{number}_00")
+    most = 0
+    async with asyncio.timeout(60):
+        while await box.bus.backlog(streams.DOWNLOADS):
+            most = max(most, len(runner.running()))
+            await asyncio.sleep(0.02)
+        while runner.running():
+            await asyncio.sleep(0.02)
+    task.cancel()
+    await asyncio.gather(task, return_exceptions=True)
+    assert most == 2
+    assert {(await box.state(f"job_{n}_00")).phase for n in range(4)} == {Phase.READY}
+    assert box.scratch() == []
