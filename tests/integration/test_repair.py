@@ -3,6 +3,8 @@
 import asyncio
 import os
 import random
+import subprocess
+import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
@@ -13,6 +15,7 @@ from msgspec.structs import replace
 from libs.sandbox.rar import write_rar_volumes
 from services.downloader.describe import Description, NeedsRepairFirst, describe
 from services.downloader.errors import ScratchFull
+from services.downloader.repair import confined
 from services.downloader.repair.blocks import NotEnoughBlocks, choose_volumes, needed_blocks
 from services.downloader.repair.packets import parse
 from services.downloader.repair.program import Job, par2_program, repair, time_limit_s
@@ -238,6 +241,27 @@ async def test_a_scratch_that_is_too_small_is_told_before(tmp_path: Path):
     protected = {index: replace(file, size_bytes=1 << 49) for index, file in job.protected.items()}
     with pytest.raises(ScratchFull, match="scratch space"):
         await repair(release.source, Job(par2=job.par2, protected=protected, recovery=[]), release.scratch)
+
+
+def test_a_confined_program_has_its_limits():
+    kinds = "(r.RLIMIT_CPU, r.RLIMIT_AS, r.RLIMIT_FSIZE)"
+    program = f"import os, resource as r; print([r.getrlimit(kind) for kind in {kinds}])"
+    command = [
+        confined.__file__,
+        "60",
+        str(4 << 30),
+        "5000",
+        sys.executable,
+        "-c",
+        f"{program}; print(os.nice(0))",
+    ]
+    said = subprocess.run(
+        [sys.executable, "-I", "-S", *command], capture_output=True, check=True, timeout=30
+    ).stdout
+    assert said.decode().split("\n")[:2] == [
+        str([(60, 60), (4 << 30, 4 << 30), (5000, 5000)]),
+        str(min(os.nice(0) + confined.NICENESS, 19)),
+    ]
 
 
 def test_the_program_is_found():

@@ -4,6 +4,8 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 
 from services.downloader.describe import Description, NeedsRepairFirst, describe
 from services.downloader.errors import ArchiveRefused, BytesLost, NoFilm, ReleaseError
@@ -232,3 +234,35 @@ async def test_a_lost_beginning_that_nothing_can_mend_is_bytes_lost(tmp_path: Pa
 async def test_a_hole_in_the_middle_of_the_film_is_no_matter_here(tmp_path: Path):
     release = Release(tmp_path, in_volumes([("film.mkv", FILM)]), holes={1: [Span(20_000, 20_001)]})
     assert (await release.described()).needed_files == [0, 1, 2, 3]
+
+
+heads = st.sampled_from(
+    [FILM, SAMPLE, RAR4, compressed("a.mkv"), b"", *(d for _, d in in_volumes([("f.mkv", FILM)]))]
+)
+file_names = st.sampled_from(["film.mkv", "a.rar", "b.r01", "x.par2", "f.001", "", "sample.avi", "p.exe"])
+edits = st.lists(st.tuples(st.integers(0, 300), st.integers(0, 255)), max_size=3)
+foreign_files = st.lists(st.tuples(file_names, heads, edits), max_size=5)
+
+
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(foreign_files, st.lists(st.integers(0, 4), max_size=2))
+async def test_any_release_has_a_film_or_a_reason(
+    tmp_path: Path, foreign: list[tuple[str, bytes, list[tuple[int, int]]]], headless: list[int]
+):
+    files = [(name, edited(data, changes)) for name, data, changes in foreign]
+    holes = {at: [Span(0, 1)] for at in headless if at < len(files)}
+    source = MemorySource(files, tmp_path, holes=holes)
+    await source.open()
+    try:
+        described = await describe(source)
+    except ReleaseError:
+        return
+    assert described.film.size_bytes > 0
+    assert all(extent.end <= source.files[extent.file].size_bytes for extent in described.film.extents)
+
+
+def edited(data: bytes, changes: list[tuple[int, int]]) -> bytes:
+    changed = bytearray(data)
+    for at, value in changes:
+        changed[at : at + 1] = bytes([value])
+    return bytes(changed)
