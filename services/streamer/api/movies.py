@@ -1,0 +1,164 @@
+"""/api/movies-on-demand: finding films, and asking for one."""
+
+from typing import Annotated
+
+import msgspec
+from litestar import Controller, Response, get, post
+from litestar.di import NamedDependency
+from litestar.openapi.datastructures import ResponseSpec
+from litestar.params import FromPath, FromQuery, JSONBody, QueryParameter
+from msgspec.structs import asdict
+
+from libs.common.bus import Bus
+from libs.common.events import (
+    Candidate,
+    FindReleases,
+    GetMovie,
+    ListMovies,
+    MovieDetails,
+    MoviePage,
+    Releases,
+    Score,
+    SearchMovies,
+    SimilarMovies,
+)
+from libs.common.queries import ask
+from services.streamer.api.errors import REFUSALS
+from services.streamer.api.inputs import FetchOrder, job_id_of, movie_id_of, page_of, query_of
+from services.streamer.jobs import Jobs
+from services.streamer.playback import PlayableStream, Playback
+from services.streamer.requests import Requests, title_of
+from services.streamer.store import JobStore
+from services.streamer.views import JobStatus, JobView, job_status
+
+
+class MovieAnswer(MovieDetails, frozen=True, kw_only=True):
+    """A film, and what became of the last request for it."""
+
+    job_status: JobStatus | None
+
+
+class Release(msgspec.Struct, frozen=True, kw_only=True):
+    """A release as people choose it."""
+
+    id: str
+    title: str
+    size_bytes: int
+    age_days: int
+    indexer: str
+    quality: str
+    source: str | None
+    codec: str | None
+    group: str | None
+    score: Score
+
+
+class ReleasesAnswer(msgspec.Struct, frozen=True, kw_only=True):
+    releases: list[Release]
+
+
+JOINED = ResponseSpec(JobView, description="The job that the film already has.", generate_examples=False)
+
+
+class DiscoveryController(Controller):
+    """What films there are."""
+
+    tags = ("films",)
+
+    @get("/search", responses=REFUSALS, summary="Search films by title")
+    async def search(
+        self,
+        bus: NamedDependency[Bus],
+        words: Annotated[str | None, QueryParameter(name="query")] = None,
+        page: FromQuery[str | None] = None,
+    ) -> MoviePage:
+        return await ask(bus, SearchMovies(query=query_of(words), page=page_of(page)), MoviePage)
+
+    @get("/popular", responses=REFUSALS, summary="Popular films")
+    async def popular(self, bus: NamedDependency[Bus], page: FromQuery[str | None] = None) -> MoviePage:
+        return await ask(bus, ListMovies(list="popular", page=page_of(page)), MoviePage)
+
+    @get("/top", responses=REFUSALS, summary="The best rated films")
+    async def top(self, bus: NamedDependency[Bus], page: FromQuery[str | None] = None) -> MoviePage:
+        return await ask(bus, ListMovies(list="top", page=page_of(page)), MoviePage)
+
+    @get("/movies/{movie_id:str}", responses=REFUSALS, summary="One film, and its latest job")
+    async def movie(
+        self, bus: NamedDependency[Bus], jobs: NamedDependency[Jobs], movie_id: FromPath[str]
+    ) -> MovieAnswer:
+        number = movie_id_of(movie_id)
+        movie = await ask(bus, GetMovie(movie_id=number), MovieDetails)
+        job = await jobs.latest_of(number)
+        return MovieAnswer(**asdict(movie), job_status=job_status(job) if job else None)
+
+    @get("/movies/{movie_id:str}/similar", responses=REFUSALS, summary="Films like this one")
+    async def similar(
+        self, bus: NamedDependency[Bus], movie_id: FromPath[str], page: FromQuery[str | None] = None
+    ) -> MoviePage:
+        return await ask(bus, SimilarMovies(movie_id=movie_id_of(movie_id), page=page_of(page)), MoviePage)
+
+    @get(
+        "/movies/{movie_id:str}/releases",
+        responses=REFUSALS,
+        summary="What can be fetched of a film, best first",
+    )
+    async def releases(self, bus: NamedDependency[Bus], movie_id: FromPath[str]) -> ReleasesAnswer:
+        movie = await ask(bus, GetMovie(movie_id=movie_id_of(movie_id)), MovieDetails)
+        if not movie.imdb_id:
+            return ReleasesAnswer(releases=[])
+        found = await ask(bus, FindReleases(title=title_of(movie)), Releases)
+        return ReleasesAnswer(releases=[_release(candidate) for candidate in found.releases])
+
+
+class WatchingController(Controller):
+    """Asking for a film, and playing it."""
+
+    tags = ("watching",)
+
+    @post(
+        "/movies/{movie_id:str}/fetch",
+        status_code=202,
+        summary="Fetch a film, or join the job it already has",
+        responses={
+            200: ResponseSpec(
+                JobView, description="The job that the film already has.", generate_examples=False
+            )
+        },
+    )
+    async def fetch(
+        self,
+        bus: NamedDependency[Bus],
+        jobs: NamedDependency[Jobs],
+        requests: NamedDependency[Requests],
+        movie_id: FromPath[str],
+        data: JSONBody[FetchOrder],
+    ) -> Response[JobView]:
+        movie = await ask(bus, GetMovie(movie_id=movie_id_of(movie_id)), MovieDetails)
+        answered = await requests.request(title_of(movie), data.wish)
+        return Response(jobs.view(answered.job), status_code=202 if answered.is_new else 200)
+
+    @get("/movies/{movie_or_job_id:str}/stream", responses=REFUSALS, summary="Where a ready film plays")
+    async def stream(
+        self,
+        store: NamedDependency[JobStore],
+        playback: NamedDependency[Playback],
+        movie_or_job_id: FromPath[str],
+    ) -> PlayableStream:
+        if movie_or_job_id.startswith("job_"):
+            return await playback.play(await store.job(job_id_of(movie_or_job_id)))
+        return await playback.play(await store.latest_of(movie_id_of(movie_or_job_id)))
+
+
+def _release(candidate: Candidate) -> Release:
+    return Release(
+        id=candidate.release_id,
+        title=candidate.title,
+        size_bytes=candidate.size_bytes,
+        age_days=candidate.age_days,
+        indexer=candidate.indexer,
+        quality=candidate.quality,
+        source=candidate.source,
+        codec=candidate.codec,
+        group=candidate.group,
+        score=candidate.score,
+    )

@@ -1,0 +1,102 @@
+"""Around everything the gateway answers: the headers that keep a browser safe, and the health endpoints."""
+
+import base64
+import hashlib
+from collections.abc import Sequence
+from urllib.parse import urlsplit
+
+from litestar.datastructures import MutableScopeHeaders
+from litestar.types import ASGIApp, Message, Receive, Scope, Send
+
+from libs.common.health import Health
+from libs.common.settings import Settings
+
+# Where the catalog's pictures come from.
+_POSTERS = "https://image.tmdb.org"
+_PRIVATE = ("/api/", "/auth/", "/v1/")
+
+
+class Shell:
+    """An ASGI app around another one."""
+
+    def __init__(self, app: ASGIApp, health: Health, policy: str) -> None:
+        self._app = app
+        self._health = health
+        self._headers = {
+            "content-security-policy": policy,
+            "x-content-type-options": "nosniff",
+            "referrer-policy": "no-referrer",
+            "cross-origin-opener-policy": "same-origin",
+        }
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http":
+            return
+
+        # The router inside rewrites the scope's path.
+        path = scope["path"]
+
+        async def send_with_headers(message: Message) -> None:
+            if message["type"] == "http.response.start":
+                self._complete(MutableScopeHeaders.from_message(message), path)
+            await send(message)
+
+        if scope["method"] in ("GET", "HEAD") and await self._answered_health(scope, send_with_headers):
+            return
+        await self._app(scope, receive, send_with_headers)
+
+    def _complete(self, headers: MutableScopeHeaders, path: str) -> None:
+        for name, value in self._headers.items():
+            headers.setdefault(name, value)
+        if path.startswith(_PRIVATE):
+            headers.setdefault("cache-control", "no-store")
+
+    async def _answered_health(self, scope: Scope, send: Send) -> bool:
+        answer = await self._health.answer(scope["path"])
+        if answer is None:
+            return False
+        headers = [
+            (b"content-type", answer.content_type.encode()),
+            (b"content-length", b"%d" % len(answer.body)),
+            (b"cache-control", b"no-store"),
+        ]
+        await send({"type": "http.response.start", "status": answer.status, "headers": headers})
+        body = b"" if scope.get("method") == "HEAD" else answer.body
+        await send({"type": "http.response.body", "body": body, "more_body": False})
+        return True
+
+
+def content_security_policy(settings: Settings, styles: Sequence[str]) -> str:
+    """Everything from here, but for posters, and films when they are kept elsewhere (CSP Level 3).
+
+    `styles`: inline style sheets that are allowed, by their hash.
+    """
+    films = [_origin(settings.public_url)]
+    if settings.storage.kind == "s3":
+        endpoint = urlsplit(settings.storage.endpoint)
+        films += [
+            _origin(settings.storage.endpoint),
+            f"{endpoint.scheme}://{settings.storage.bucket}.{endpoint.netloc}",
+        ]
+    hashes = " ".join(f"'sha256-{_sha256(style)}'" for style in styles)
+    return "; ".join(
+        (
+            "default-src 'self'",
+            f"img-src 'self' {_POSTERS} {_origin(settings.tmdb.url)}",
+            f"media-src 'self' {' '.join(films)}",
+            f"style-src 'self' {hashes}".rstrip(),
+            "object-src 'none'",
+            "base-uri 'none'",
+            "form-action 'self'",
+            "frame-ancestors 'none'",
+        )
+    )
+
+
+def _origin(url: str) -> str:
+    parts = urlsplit(url)
+    return f"{parts.scheme}://{parts.netloc}"
+
+
+def _sha256(text: str) -> str:
+    return base64.b64encode(hashlib.sha256(text.encode()).digest()).decode()

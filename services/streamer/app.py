@@ -1,0 +1,148 @@
+"""The gateway: the one door of the house. Wiring only."""
+
+import time
+from datetime import UTC, datetime
+from typing import Any
+
+from litestar import Litestar, Router
+from litestar.di import Provide
+from litestar.openapi import OpenAPIConfig
+from litestar.openapi.spec import Components, SecurityScheme
+
+from libs.common import streams
+from libs.common.errors import SettingsError
+from libs.common.objects import ObjectStore, open_store
+from libs.common.projection import Database, Projection
+from libs.common.security import load_or_create_secret
+from libs.common.service import Service, version
+from libs.common.settings import Settings
+from services.streamer.api.auth import AuthController, Cookies
+from services.streamer.api.docs import STYLE, DocsPage
+from services.streamer.api.errors import HANDLERS
+from services.streamer.api.events import EventsController
+from services.streamer.api.files import file_routes
+from services.streamer.api.jobs import JobsController
+from services.streamer.api.movies import DiscoveryController, WatchingController
+from services.streamer.api.pages import DIST, page_routes
+from services.streamer.api.shell import Shell, content_security_policy
+from services.streamer.auth.guards import Gate, owner_only
+from services.streamer.auth.owner import Owner
+from services.streamer.auth.sessions import Sessions
+from services.streamer.auth.throttle import Throttle
+from services.streamer.jobs import Jobs
+from services.streamer.playback import Playback
+from services.streamer.progress import ProgressBoard, follow_progress
+from services.streamer.projections.jobs import apply
+from services.streamer.push import Push
+from services.streamer.requests import Requests
+from services.streamer.store import SCHEMA, JobStore
+
+MOVIES = "/api/movies-on-demand"
+MAX_BODY_BYTES = 64 * 1024
+
+
+async def body(service: Service) -> None:
+    """Start the gateway. Raises SettingsError for what it can't do."""
+    settings, bus = service.settings, service.bus
+    if settings.gateway.mode != "owner":
+        raise SettingsError('gateway.mode can only be "owner" in this version.')
+    secret = settings.secret.encode() or load_or_create_secret(settings.data / "secret.key")
+    objects = open_store(
+        settings.storage,
+        files_root=settings.data / "store",
+        public_url=settings.public_url,
+        secret=secret,
+    )
+    service.on_close(objects.close)
+    database = Database(settings.database("streamer"), SCHEMA)
+    await database.open()
+    service.on_close(database.close)
+
+    projection = Projection(bus, database, streams.JOBS, streams.EVENT_SUBJECTS, apply)
+    store, board = JobStore(database), ProgressBoard()
+    push = Push(store, board, projection)
+    service.task(projection.run(push.applied), "projection")
+    service.task(follow_progress(bus, board), "progress")
+    service.task(push.follow_jobs(), "push-jobs")
+    service.task(push.follow_progress(), "push-progress")
+    service.task(_close_when_stopping(service, push), "push-close")
+
+    async def caught_up() -> str | None:
+        return None if projection.caught_up.is_set() else "the jobs are still being read from the log"
+
+    service.ready_when(caught_up)
+
+    sessions = Sessions(bus, secret, _now)
+    gate = Gate(secret, sessions, _now)
+    provided = {
+        "bus": bus,
+        "cookie_jar": Cookies(secure=settings.public_url.startswith("https:")),
+        "gate": gate,
+        "jobs": Jobs(store, board),
+        "owner": Owner(bus),
+        "playback": Playback(bus, objects, projection, _now, url_ttl_s=settings.storage.url_ttl_s),
+        "push": push,
+        "requests": Requests(bus, store, projection, _now),
+        "sessions": sessions,
+        "store": store,
+        "throttle": Throttle(time.monotonic),
+    }
+    app = Shell(_litestar(gate, objects, provided), service.health, _policy(settings))
+    await service.http(app, host=settings.gateway.host, port=settings.gateway.port)
+
+
+async def _close_when_stopping(service: Service, push: Push) -> None:
+    # Open event streams would hold the server up until it cuts them off.
+    await service.stopping.wait()
+    push.close()
+
+
+def _litestar(gate: Gate, objects: ObjectStore, provided: dict[str, Any]) -> Litestar:
+    movies = Router(
+        MOVIES,
+        route_handlers=[DiscoveryController, WatchingController, JobsController],
+        guards=[owner_only(gate)],
+        security=[{"cookie": []}, {"bearer": []}],
+    )
+    events = Router(
+        "/", route_handlers=[EventsController], guards=[owner_only(gate)], security=[{"cookie": []}, {"bearer": []}]
+    )
+    return Litestar(
+        [AuthController, movies, events, *file_routes(objects), page_routes(DIST)],
+        dependencies={name: _always(value) for name, value in provided.items()},
+        exception_handlers=HANDLERS,
+        request_max_body_size=MAX_BODY_BYTES,
+        openapi_config=_openapi(),
+        logging_config=None,
+    )
+
+
+def _openapi() -> OpenAPIConfig:
+    return OpenAPIConfig(
+        title="Matinée",
+        version=version(),
+        description="Search a film, ask for it, watch it.",
+        path="/docs",
+        render_plugins=[DocsPage()],
+        components=Components(
+            security_schemes={
+                "cookie": SecurityScheme(type="apiKey", name="matinee_session", security_scheme_in="cookie"),
+                "bearer": SecurityScheme(type="http", scheme="bearer", bearer_format="JWT"),
+            }
+        ),
+    )
+
+
+def _policy(settings: Settings) -> str:
+    return content_security_policy(settings, [STYLE])
+
+
+def _always(value: Any) -> Provide:
+    def provide() -> Any:
+        return value
+
+    return Provide(provide, sync_to_thread=False)
+
+
+def _now() -> datetime:
+    return datetime.now(UTC)
