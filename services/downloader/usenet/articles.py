@@ -204,7 +204,7 @@ class Parts:
             after = self._order[after_index]
             end = self._landed[after].start
         grid = None if self._uneven else self._part_bytes
-        if grid:
+        if grid and position // grid < self._slot_count:
             return position // grid, min((position // grid + 1) * grid, size_bytes)
         between = max(after - before - 1, 1)
         each = max((end - start) // between, 1)

@@ -232,7 +232,7 @@ class Connection:
         """Bytes read into the decoder; 0 if there are none now."""
         try:
             if isinstance(self._socket, ssl.SSLSocket) and sabctools.openssl_linked:
-                received = sabctools.unlocked_ssl_recv_into(self._socket, self._decoder)
+                received = _receive_tls(self._socket, self._decoder)
             else:
                 received = self._socket.recv_into(self._decoder)
         except (BlockingIOError, ssl.SSLWantReadError):
@@ -242,20 +242,13 @@ class Connection:
             return 0
         except ValueError as error:
             raise Garbled("a line without end") from error
-        except ConnectionAbortedError as error:
-            self._clear_tls_errors()
-            raise Dropped("the connection was lost") from error
         except OSError as error:
-            raise Dropped(f"the connection was lost: {error.strerror}") from error
+            raise Dropped("the connection was lost") from error
+        if received == 0 and not memoryview(self._decoder).nbytes:
+            raise Garbled("a line without end")
         if received == 0:
             raise Dropped("the server closed the connection")
         return received
-
-    def _clear_tls_errors(self) -> None:
-        # sabctools leaves OpenSSL's error on this thread's queue, where the next connection's harmless "want
-        # read" would be taken for a fatal error and dropped too. Python's own read clears the queue.
-        with suppress(OSError, ValueError):
-            self._socket.recv(1)
 
     def _take(self, response: sabctools.NNTPResponse, now: float) -> Iterator[Answer]:
         if self._phase is not _Phase.READY:
@@ -324,3 +317,23 @@ class Connection:
             except OSError as error:
                 raise Dropped("the connection was lost while asking") from error
             del self._outgoing[:sent]
+
+
+def _receive_tls(source: ssl.SSLSocket, decoder: sabctools.Decoder) -> int:
+    # sabctools leaves OpenSSL's errors on the thread's queue, even if the read brought bytes as well. There
+    # the next connection's harmless "want read" is taken for a fatal error: one counts only if it repeats.
+    try:
+        return sabctools.unlocked_ssl_recv_into(source, decoder)
+    except ConnectionAbortedError:
+        _clear_tls_errors()
+    try:
+        return sabctools.unlocked_ssl_recv_into(source, decoder)
+    except ConnectionAbortedError:
+        _clear_tls_errors()
+        raise
+
+
+def _clear_tls_errors() -> None:
+    # The one call of Python's ssl module that does nothing but clear the queue when it fails.
+    with suppress(ssl.SSLError):
+        ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT).set_ciphers("none")
