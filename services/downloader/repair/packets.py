@@ -38,8 +38,7 @@ class Kind:
 
 
 class Packet(msgspec.Struct, frozen=True, kw_only=True):
-    """A packet whose MD5 is right. Its body is `start` (included) to `end` (excluded) of the bytes it is
-    in."""
+    """A packet whose MD5 is right. Its body is bytes `start` to `end` (excluded) of what it was found in."""
 
     kind: bytes
     set_id: bytes
@@ -50,8 +49,7 @@ class Packet(msgspec.Struct, frozen=True, kw_only=True):
 class Par2File(msgspec.Struct, frozen=True, kw_only=True):
     file_id: bytes
     name: str
-    """As the set has it: hostile, perhaps a path, perhaps with lone surrogates for bytes that are no
-    UTF-8."""
+    """As the set has it: hostile, perhaps a path; bytes that are no UTF-8 are lone surrogates."""
     size_bytes: int
     md5: bytes
     md5_16k: bytes
@@ -69,8 +67,7 @@ class Par2File(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Par2Set(msgspec.Struct, frozen=True, kw_only=True):
-    """What is protected, in slices of `slice_bytes`; `files` is in the order that recovery blocks count
-    in."""
+    """What is protected, in slices of `slice_bytes`. The order of `files` is that of the recovery's sums."""
 
     set_id: bytes
     slice_bytes: int
@@ -84,8 +81,10 @@ Buffer = bytes | mmap.mmap
 
 
 def packets(data: Buffer) -> Iterator[Packet]:
-    """The packets in `data` that are whole and have the right MD5, wherever they begin; damage is passed
-    over."""
+    """The packets in `data` that are whole and have the right MD5, wherever they begin.
+
+    Damage between and in them is passed over. Raises `ArchiveRefused` for packets made to be hashed for ever.
+    """
     allowance = _HASHED_TOO_OFTEN * len(data)
     at = data.find(MAGIC)
     with memoryview(data) as view:

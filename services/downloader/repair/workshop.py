@@ -27,7 +27,10 @@ class Workshop:
         (directory / DATA).mkdir()
 
     def write_index(self, recovery: Iterable[Path]) -> int:
-        """Makes the one par2 file from the recovery volumes; how many different blocks it holds."""
+        """Makes the one par2 file from the recovery volumes; returns how many different blocks it holds.
+
+        Raises `ArchiveRefused` for a volume that is an attack, and OSError.
+        """
         exponents: set[bytes] = set()
         with (self.directory / INDEX).open("wb") as index:
             index.write(description(self._par2, list(self._names.values())))
@@ -37,8 +40,7 @@ class Workshop:
         return len(exponents)
 
     def link(self, spool: Mapping[bytes, Path]) -> None:
-        """Shows the posted files (by file id) to the program: it replaces a damaged one, never writes into
-        it."""
+        """Shows the posted files (by file id) to the program, which replaces links and never writes to them."""
         for file_id, path in spool.items():
             if path.exists():
                 (self.directory / DATA / self._names[file_id]).symlink_to(path.resolve())
