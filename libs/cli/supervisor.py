@@ -1,0 +1,161 @@
+"""Everything of one machine as child processes: the broker, the five services, in a demo the sandbox."""
+
+import asyncio
+import os
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from libs.cli.broker import Broker
+from libs.cli.child import Child
+from libs.cli.failure import CommandFailed
+from libs.cli.logfile import LogFile, loud
+from libs.cli.main import SERVICES
+from libs.cli.readiness import troubles
+from libs.cli.running import SERVICES_FILE, Ports, write_json
+from libs.common.service import LIFELINE
+from libs.common.settings import ENV_PREFIX, Settings, as_environment
+
+LOOK_EVERY_S = 0.25
+ROTATE_EVERY_S = 10.0
+READY_SOON_S = 20.0
+"""Longer than this, and the owner is told what the wait is for."""
+SHOWN_LINES = 5
+"""Of one child's warnings at one look; the rest is in its log."""
+
+
+class Supervisor:
+    """Starts children, keeps them running, says on the terminal what a person should know, stops them."""
+
+    def __init__(self, settings: Settings, ports: Ports, say: Callable[[str], None]) -> None:
+        self._run_dir = settings.run_dir
+        self._logs = settings.data / "logs"
+        self._say = say
+        self._ports = ports
+        self._children: dict[str, Child] = {}
+        self._urls: dict[str, str] = {}
+        self._broker: Broker | None = None
+        self._noted: dict[str, Any] = {}
+        # The children have the reading end; the writing end is ours alone, and goes when we go.
+        self._lifeline, self._our_end = os.pipe()
+
+    # Starting -----------------------------------------------------------------------------------------------
+
+    async def start_broker(self, settings: Settings) -> str:
+        """Start the bundled nats-server; its address once it answers. Raises `CommandFailed`."""
+        self._broker = Broker(settings, self._ports)
+        self._add("nats", self._broker.command(self._lifeline), _bare_environment())
+        self._urls["nats"] = self._broker.url
+        try:
+            await self._broker.started()
+        except TimeoutError as error:
+            log = self._children["nats"].log
+            raise CommandFailed(f"nats-server did not start: {log.last_line()} ({log.path})") from error
+        return self._broker.url
+
+    def start_sandbox(self, directory: Path) -> None:
+        """Start the small internet of the demo; `directory/sandbox.json` will say where it is."""
+        command = [sys.executable, "-m", "libs.sandbox", "--dir", str(directory), "--lifeline"]
+        for part in ("tmdb", "newznab", "nntp"):
+            command += [f"--{part}-port", str(self._ports.of(f"sandbox-{part}"))]
+        # The sandbox knows nothing of us but its standard input, so that is its lifeline.
+        self._add("sandbox", command, _bare_environment(), stdin=self._lifeline)
+
+    def start_services(self, settings: Settings) -> None:
+        """Start all five at once, with these very settings."""
+        self._urls.setdefault("nats", settings.nats.url)
+        environment = _bare_environment() | as_environment(settings) | {LIFELINE: str(self._lifeline)}
+        for name in SERVICES:
+            port = settings.gateway.port if name == "streamer" else self._ports.of(name)
+            host = _reachable(settings.gateway.host) if name == "streamer" else "127.0.0.1"
+            command = [sys.executable, "-m", "libs.cli.main", "service", name, "--data", str(settings.data)]
+            self._add(name, command, environment | {f"{ENV_PREFIX}{name.upper()}_PORT": str(port)})
+            self._urls[name] = f"http://{host}:{port}"
+
+    def _add(
+        self,
+        name: str,
+        command: list[str],
+        environment: dict[str, str],
+        *,
+        stdin: int = asyncio.subprocess.DEVNULL,
+    ) -> None:
+        log = LogFile(self._logs / f"{name}.log")
+        child = Child(name, command, environment, log, lifeline=self._lifeline, stdin=stdin, say=self._say)
+        self._children[name] = child
+        child.start()
+
+    # Watching -----------------------------------------------------------------------------------------------
+
+    async def watch(self) -> None:
+        """Keep `services.json` true, show warnings, rotate logs; for ever."""
+        rotated_at = time.monotonic()
+        while True:
+            self._note()
+            for child in self._children.values():
+                self._show(child)
+            if time.monotonic() - rotated_at > ROTATE_EVERY_S:
+                rotated_at = time.monotonic()
+                for child in self._children.values():
+                    child.log.rotate()
+            await asyncio.sleep(LOOK_EVERY_S)
+
+    async def announce(self, public_url: str) -> None:
+        """Say when everything is ready; and if that takes long, what it waits for."""
+        started, told = time.monotonic(), False
+        while waiting := await self._not_ready():
+            if not told and time.monotonic() - started > READY_SOON_S:
+                told = True
+                for name, reasons in waiting.items():
+                    self._say(f"{name} is not ready: {'; '.join(reasons)}. Its log: {self._logs / name}.log")
+            await asyncio.sleep(LOOK_EVERY_S)
+        self._say(f"Matinee is ready: {public_url}")
+
+    async def _not_ready(self) -> dict[str, list[str]]:
+        answers = await asyncio.gather(*(troubles(self._urls[name]) for name in SERVICES))
+        return {name: answer for name, answer in zip(SERVICES, answers, strict=True) if answer}
+
+    def _note(self) -> None:
+        entries: dict[str, dict[str, Any]] = {}
+        for name, url in self._urls.items():
+            child = self._children.get(name)
+            entries[name] = {"pid": child.pid if child else None, "url": url}
+            if name in SERVICES:
+                entries[name]["port"] = int(url.rpartition(":")[2])
+        if self._broker:
+            entries["nats"]["pid"] = self._broker.pid
+        if sandbox := self._children.get("sandbox"):
+            entries["sandbox"] = {"pid": sandbox.pid}
+        if entries != self._noted:
+            write_json(self._run_dir / SERVICES_FILE, entries)
+            self._noted = entries
+
+    def _show(self, child: Child) -> None:
+        shown = [line for line in map(loud, child.log.new_lines()) if line]
+        for line in shown[:SHOWN_LINES]:
+            self._say(f"{child.name}: {line}")
+        if len(shown) > SHOWN_LINES:
+            self._say(f"{child.name}: … and {len(shown) - SHOWN_LINES} more in {child.log.path}")
+
+    # Stopping -----------------------------------------------------------------------------------------------
+
+    async def stop(self) -> None:
+        """Stop all children: the services and the sandbox first, what they stand on last."""
+        broker = self._children.pop("nats", None)
+        await asyncio.gather(*(child.stop() for child in self._children.values()))
+        if broker:
+            await broker.stop()
+        os.close(self._our_end)
+        os.close(self._lifeline)
+        (self._run_dir / SERVICES_FILE).unlink(missing_ok=True)
+
+
+def _bare_environment() -> dict[str, str]:
+    """Ours without any setting: a child gets the effective ones, or none."""
+    return {k: v for k, v in os.environ.items() if not k.startswith(ENV_PREFIX)}
+
+
+def _reachable(host: str) -> str:
+    return "127.0.0.1" if host in ("0.0.0.0", "::", "") else host  # noqa: S104  (compared, not listened on)

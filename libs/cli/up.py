@@ -1,0 +1,103 @@
+"""`matinee up`: one machine, one command, until Ctrl-C."""
+
+import argparse
+import asyncio
+import os
+import signal
+from typing import Any
+
+from msgspec.structs import replace
+
+from libs.cli.configuration import DEFAULT_FILE, settings_of
+from libs.cli.demo import DATA, sandbox_environment
+from libs.cli.failure import WRONG_USE, CommandFailed
+from libs.cli.premises import end_leftovers, occupied
+from libs.cli.running import Ports, is_free
+from libs.cli.supervisor import Supervisor
+from libs.common.settings import Settings
+
+MAX_PORT = 65535
+
+
+def run(arguments: argparse.Namespace) -> int:
+    settings = _settings(arguments, dict(os.environ))
+    if not 0 < settings.gateway.port <= MAX_PORT:
+        raise CommandFailed(f"{settings.gateway.port} is no port: 1 to {MAX_PORT}.", WRONG_USE)
+    with occupied(settings):
+        if end_leftovers(settings):
+            _say("An earlier Matinee was killed here; what it left running has been ended.")
+        _check_gateway(settings)
+        asyncio.run(_until_stopped(arguments, settings))
+    return 0
+
+
+def _settings(arguments: argparse.Namespace, environ: dict[str, str]) -> Settings:
+    overrides: dict[str, Any] = {}
+    if arguments.port is not None:
+        overrides["gateway.port"] = arguments.port
+    if not arguments.sandbox:
+        return settings_of(arguments, environ=environ, default_file=DEFAULT_FILE, **overrides)
+    if not arguments.data:
+        arguments.data = DATA
+    # The owner's own file is none of the demo's business: it may name a bucket that is in use.
+    return settings_of(arguments, environ=environ, default_file=None, **overrides)
+
+
+def _check_gateway(settings: Settings) -> None:
+    host, port = settings.gateway.host, settings.gateway.port
+    try:
+        free = is_free(host, port)
+    except OSError as error:
+        raise CommandFailed(
+            f"Matinee can't listen on {host}:{port}: {error.strerror}. "
+            "Correct [gateway] in the settings, or name another port by --port."
+        ) from error
+    if not free:
+        raise CommandFailed(
+            f"Port {port} of {host} is in use by another program: stop that, or name another port by --port."
+        )
+
+
+async def _until_stopped(arguments: argparse.Namespace, settings: Settings) -> None:
+    stopping = asyncio.Event()
+    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+        asyncio.get_running_loop().add_signal_handler(number, stopping.set)
+    supervisor = Supervisor(settings, Ports(settings.run_dir / "ports.json"), _say)
+    living = asyncio.create_task(_live(supervisor, arguments, settings), name="up")
+    stop = asyncio.create_task(stopping.wait(), name="stop")
+    try:
+        await asyncio.wait({living, stop}, return_when=asyncio.FIRST_COMPLETED)
+        if living.done():
+            living.result()
+        _say("Stopping.")
+    finally:
+        living.cancel()
+        stop.cancel()
+        await asyncio.gather(living, stop, return_exceptions=True)
+        await supervisor.stop()
+
+
+async def _live(supervisor: Supervisor, arguments: argparse.Namespace, settings: Settings) -> None:
+    async with asyncio.TaskGroup() as tasks:
+        tasks.create_task(supervisor.watch(), name="watch")
+        if arguments.sandbox:
+            settings = await _enter_sandbox(supervisor, arguments, settings)
+        if not settings.nats.url:
+            url = await supervisor.start_broker(settings)
+            settings = replace(settings, nats=replace(settings.nats, url=url))
+        supervisor.start_services(settings)
+        await supervisor.announce(settings.public_url)
+
+
+async def _enter_sandbox(
+    supervisor: Supervisor, arguments: argparse.Namespace, settings: Settings
+) -> Settings:
+    _say("This is the demo: its films are invented, and so is the internet they come from.")
+    directory = settings.data / "sandbox"
+    directory.mkdir(parents=True, exist_ok=True)
+    supervisor.start_sandbox(directory)
+    return _settings(arguments, dict(os.environ) | await sandbox_environment(directory))
+
+
+def _say(text: str) -> None:
+    print(text, flush=True)
