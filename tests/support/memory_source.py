@@ -42,8 +42,9 @@ class MemorySource:
 
     async def read(self, file: int, offset: int, length: int, urgency: Urgency) -> bytes:
         data = self.path(file).read_bytes() if file in self._mended else self._bytes[file]
-        if offset < 0 or length < 0 or offset + length > len(data):
-            raise AssertionError(f"read of {offset}+{length} outside of file {file} ({len(data)} bytes)")
+        size_bytes = self.files[file].size_bytes
+        if offset < 0 or length < 0 or offset + length > size_bytes:
+            raise AssertionError(f"read of {offset}+{length} outside of file {file} ({size_bytes} bytes)")
         self.reads.append((file, offset, length, urgency))
         wanted = Span(offset, offset + length)
         if any(_overlap(wanted, hole) for hole in self.holes(file)):

@@ -11,8 +11,7 @@ from . import rar
 from .volumes import InnerFile, PostedVolume, assemble, chains
 
 MAX_ENTRIES = 20_000
-"""Files in all archives of a release together; bounds time and memory. The largest packs have some
-thousands."""
+"""Files in all archives of a release: bounds time and memory. The largest packs have some thousands."""
 
 
 class Trouble(msgspec.Struct, frozen=True, kw_only=True):
@@ -40,8 +39,7 @@ def reader(source: Source, file: PostedFile) -> rar.Read:
 
 
 async def rar_contents(source: Source, archives: Sequence[PostedFile]) -> Contents:
-    """The files in the RAR archives among a release's posted files. One broken set does not hide the
-    others."""
+    """The files in a release's RAR archives. One broken set does not hide the others."""
     volumes: list[PostedVolume] = []
     failed: dict[str, list[tuple[ReleaseError, PostedFile]]] = {}
     entries = 0

@@ -40,7 +40,7 @@ class Workshop:
         return len(exponents)
 
     def link(self, spool: Mapping[bytes, Path]) -> None:
-        """Shows the posted files (by file id) to the program, which replaces links and never writes to them."""
+        """Shows posted files (by file id) to the program, which replaces links, not what they lead to."""
         for file_id, path in spool.items():
             if path.exists():
                 (self.directory / DATA / self._names[file_id]).symlink_to(path.resolve())

@@ -124,6 +124,7 @@ def test_extents_that_overlap_or_are_negative_are_refused(extents: list[Extent])
 
 async def test_read_joins_the_pieces(tmp_path: Path):
     source = MemorySource([("a", b"0123456789"), ("b", b"abcdefghij")], tmp_path)
+    await source.open()
     film = VirtualFile("film.mkv", [Extent(1, 2, 4), Extent(0, 5, 5)])
 
     assert await film.read(source, 0, 9, Urgency.PLAYER) == b"cdef56789"
@@ -134,6 +135,7 @@ async def test_read_joins_the_pieces(tmp_path: Path):
 
 async def test_read_says_when_bytes_are_lost(tmp_path: Path):
     source = MemorySource([("a", bytes(100))], tmp_path, holes={0: [Span(50, 51)]}, article_bytes=10)
+    await source.open()
     film = VirtualFile("film.mkv", [Extent(0, 10, 80)])
 
     assert await film.read(source, 0, 40, Urgency.PLAYER) == bytes(40)
