@@ -1,0 +1,262 @@
+"""What a release's name says about it.
+
+Names are made by people, for people; nobody checks them. `parse` looks for the words and numbers it knows,
+and takes what stands before the first of them for the title. See docs/decisions/001-release-names.md.
+"""
+
+import datetime
+import re
+import unicodedata
+from collections.abc import Iterable
+from typing import Literal
+
+import msgspec
+
+from libs.common.release_numbers import YEARS, Numbers, find_numbers
+from libs.common.release_words import (
+    AUDIO,
+    BIT_DEPTH,
+    CODEC,
+    EDITION,
+    FLAGS,
+    HDR,
+    LANGUAGES,
+    RESOLUTION,
+    SHORT_SOURCE,
+    SOURCE,
+    VAGUE_RESOLUTION,
+    Found,
+    Words,
+)
+
+MAX_NAME_CHARS = 500
+
+Quality = Literal["4K", "1080p", "720p", "other"]
+
+
+class Release(msgspec.Struct, frozen=True, kw_only=True):
+    """A release as its name has it; None or empty where the name doesn't say."""
+
+    title: str | None = None
+    year: int | None = None
+    season: int | None = None
+    """Of several seasons the first; then "MULTI-SEASON" is among the flags."""
+    episodes: tuple[int, ...] = ()
+    """Empty with a season: all of it."""
+    absolute: int | None = None
+    """An episode counted over all seasons, as anime is. A range of such is in `episodes`, with no season."""
+    date: datetime.date | None = None
+    """When an episode of a daily show was aired."""
+    resolution: str | None = None
+    """2160p, 1080p, 1080i, 720p, 576p, 480p …"""
+    source: str | None = None
+    """BluRay, WEB-DL, WEBRip, HDTV, SDTV, DVD, HD-DVD, HDRip, VHS, SCR, TC, TS, CAM, WORKPRINT."""
+    codec: str | None = None
+    """H.264, H.265, H.266, AV1, VP9, XviD, DivX, MPEG-2, VC-1."""
+    bit_depth: int | None = None
+    hdr: tuple[str, ...] = ()
+    """DV, HDR10+, HDR10, HDR, HLG, SDR."""
+    audio: tuple[str, ...] = ()
+    """AAC, AC-3, E-AC-3, DTS, DTS-HD, DTS-HD MA, DTS:X, TrueHD, Atmos, FLAC, Opus, PCM, MP3, Vorbis."""
+    channels: str | None = None
+    """2.0, 5.1, 7.1 …"""
+    languages: tuple[str, ...] = ()
+    """ISO 639-1, or "multi"."""
+    edition: str | None = None
+    group: str | None = None
+    flags: tuple[str, ...] = ()
+    """PROPER, REPACK, REMUX, 3D … in upper case."""
+
+
+def quality(release: Release) -> Quality:
+    """The tier by which people choose."""
+    tiers: dict[str | None, Quality] = {"2160p": "4K", "1080p": "1080p", "1080i": "1080p", "720p": "720p"}
+    return tiers.get(release.resolution, "other")
+
+
+_EXTENSION = re.compile(
+    r"\.(?:mkv|mp4|m4v|avi|ts|m2ts|wmv|mov|mpe?g|webm|flv|iso|nzb|torrent|rar|zip|7z|par2|srt)$",
+    re.IGNORECASE,
+)
+_SITE = re.compile(r"^[\[( ]*www\.[\w-]{1,40}(?:\.[a-z]{2,8}){1,2}[\]) ._-]{1,5}", re.IGNORECASE)
+# What those who post a release again hang on its name.
+_REPOST = re.compile(
+    r"[-_. ](?:obfuscated|scrambled|postbot|xpost|rakuv\w{0,12}|whiterev|buymore|asrequested|gerov|repost|"
+    r"alternativetorequested|chamele0n|4p|4planet|\[?(?:rartv|rarbg|ettv|tgx|eztv(?:[ .]\w{2,3})?)\]?)$"
+    r"|\[(?:rartv|rarbg|ettv|tgx|eztv(?:[ .]\w{2,3})?|[0-9a-f]{8})\]$",
+    re.IGNORECASE,
+)
+_LEADING_GROUP = re.compile(r"\s*[\[【]([^\[\]【】]{1,40})[\]】][ .-]*")
+_TRAILING_GROUP = re.compile(
+    r"- ?(D-Z0N3|[A-Za-z0-9@&!$]{1,24}(?:\.[A-Za-z0-9]{1,12})?)(?: ?[\[(][^\[\]()]{0,30}[\])])?\s*$"
+)
+_BRACKETED_GROUP = re.compile(r"[\[(]([A-Za-z0-9][A-Za-z0-9 .@&-]{1,24})[\])]\s*$")
+_YEAR = re.compile(r"(?<![0-9A-Za-z])((?:19|20)\d\d)(?![0-9A-Za-z])")
+_CHANNELS = re.compile(
+    r"(?<=[A-Za-z+ .\[(-])([1-9])\.([0-4])(?:ch)?(?![0-9A-Za-z])|(?<=[A-Za-z+])([1-9]) ([0-4])(?![0-9A-Za-z])"
+)
+_CHANNEL_COUNT = re.compile(r"(?<![0-9])([268])[ .]?ch(?![a-z])", re.IGNORECASE)
+_BY_COUNT = {"2": "2.0", "6": "5.1", "8": "7.1"}
+_INITIALS = re.compile(r"(?<![A-Za-z0-9])(?:[A-Za-z]\.){2,}(?:[A-Za-z](?![A-Za-z0-9]))?")
+
+
+def parse(name: str) -> Release:
+    """Never raises, and takes time in proportion to the name. Only its first 500 characters count."""
+    text = _cleaned(name)
+    leading = _LEADING_GROUP.match(text)
+    begin = leading.end() if leading else 0
+    numbers = find_numbers(text, begin, anime=leading is not None)
+    plain = [next(words.find(text, begin), None) for words in (RESOLUTION, SOURCE, CODEC, AUDIO, BIT_DEPTH)]
+    hard = min((found.start for found in plain if found and found.start > begin), default=len(text))
+    bound = min(hard, numbers.start) if numbers else hard
+    year = _year(text, begin, bound, numbers)
+    bound = min(bound, year.start) if year else bound
+    source = plain[1] or _short_source(text, begin, bound)
+    hard = min(hard, source.start) if source else hard
+    bound = min(bound, hard)
+    resolution = plain[0] or next(VAGUE_RESOLUTION.find(text, max(begin + 1, min(bound, hard) - 1)), None)
+    bound = min(bound, resolution.start) if resolution else bound
+    title_end = _peeled(text, begin, bound, title=True, only_sure=bound != hard)
+    tags = _peeled(text, numbers.end, hard, title=False) if numbers and numbers.end < hard else title_end
+    return _release(text, begin, title_end, tags, leading, numbers, year, resolution, source)
+
+
+def _cleaned(name: str) -> str:
+    text = unicodedata.normalize("NFC", name[:MAX_NAME_CHARS])
+    text = "".join(
+        " " if character in "_\t\r\n" else character
+        for character in text
+        if character.isprintable() or character.isspace()
+    )
+    text = _EXTENSION.sub("", text.strip())
+    text = _SITE.sub("", text)
+    while (shorter := _REPOST.sub("", text).rstrip()) != text:
+        text = shorter
+    return text
+
+
+def _year(text: str, begin: int, bound: int, numbers: Numbers | None) -> Found | None:
+    """The last year before the first other mark, for a film's title may have years in it; else one after."""
+    years = [
+        Found(match.start(), match.end(), match[1])
+        for match in _YEAR.finditer(text, begin)
+        if int(match[1]) in YEARS and not (numbers and numbers.start <= match.start() < numbers.end)
+    ]
+    before = [year for year in years if year.start < bound and text[begin : year.start].strip(" .[(-")]
+    after = [year for year in years if year.start > bound]
+    return before[-1] if before else after[0] if after else None
+
+
+def _short_source(text: str, begin: int, bound: int) -> Found | None:
+    """A source in two or three letters: any after the title, before it only what can't be a word of it."""
+    found = SHORT_SOURCE.find(text, begin + 1)
+    return next((short for short in found if short.start >= bound or bound == len(text)), None)
+
+
+def _peeled(text: str, begin: int, end: int, *, title: bool, only_sure: bool = False) -> int:
+    """Where the words that are no title begin, going back from `end`.
+
+    Before a year or an episode the title may end in any word: then only phrases and upper case are sure.
+    """
+    words = sorted(
+        (
+            found
+            for kind in (EDITION, FLAGS, LANGUAGES, HDR, SOURCE)
+            for found in kind.find(text, begin)
+            if found.end <= end
+        ),
+        key=lambda found: found.end,
+        reverse=True,
+    )
+    mixed_case = any(character.islower() for character in text[begin:end])
+    for found in words:
+        said = text[found.start : found.end]
+        sure = re.search(r"[ .-]", said) or (mixed_case and len(said) > 3 and said.isupper())
+        if text[found.end : end].strip(" .-[](){}+,&") or (only_sure and not sure):
+            break
+        if title and not text[begin : found.start].strip(" .-[("):
+            break
+        end = found.start
+    return end
+
+
+def _release(
+    text: str,
+    begin: int,
+    title_end: int,
+    tags: int,
+    leading: re.Match[str] | None,
+    numbers: Numbers | None,
+    year: Found | None,
+    resolution: Found | None,
+    source: Found | None,
+) -> Release:
+    taken = [found for words in (SOURCE, AUDIO, RESOLUTION, CODEC) for found in words.find(text, tags)]
+    group = _group(text, tags, taken, leading[1].strip() if leading else None)
+    flags = list(_values(FLAGS, text, tags, taken))
+    if numbers and numbers.several_seasons:
+        flags.append("MULTI-SEASON")
+    return Release(
+        title=_title(text[begin:title_end]),
+        year=int(year.value) if year else None,
+        season=numbers.season if numbers else None,
+        episodes=numbers.episodes if numbers else (),
+        absolute=numbers.absolute if numbers else None,
+        date=numbers.date if numbers else None,
+        resolution=resolution.value if resolution else None,
+        source=source.value if source else None,
+        codec=next(iter(_values(CODEC, text, begin)), None),
+        bit_depth=next((int(depth) for depth in _values(BIT_DEPTH, text, begin)), None),
+        hdr=tuple(_values(HDR, text, tags)),
+        audio=tuple(_values(AUDIO, text, begin)),
+        channels=_channels(text, tags),
+        languages=tuple(_values(LANGUAGES, text, tags, taken)),
+        edition=next(iter(_values(EDITION, text, tags)), None),
+        group=group,
+        flags=tuple(flags),
+    )
+
+
+def _values(words: Words, text: str, start: int, taken: Iterable[Found] = ()) -> dict[str, None]:
+    """Each once, in the order of the name, but not what is a piece of a longer word (the DL of WEB-DL)."""
+    return dict.fromkeys(
+        found.value
+        for found in words.find(text, start)
+        if not any(other.start <= found.start and found.end <= other.end for other in taken)
+    )
+
+
+def _channels(text: str, start: int) -> str | None:
+    match = _CHANNELS.search(text, start)
+    if match:
+        return f"{match[1] or match[3]}.{match[2] or match[4]}"
+    count = _CHANNEL_COUNT.search(text, start)
+    return _BY_COUNT[count[1]] if count else None
+
+
+def _group(text: str, tags: int, taken: Iterable[Found], leading: str | None) -> str | None:
+    """After the last dash, else in brackets: at the beginning (anime), else at the end."""
+    if tags < len(text):
+        dashed = _TRAILING_GROUP.search(text, tags)
+        if dashed and _is_group(dashed, taken):
+            return dashed[1]
+    if leading is None and (bracketed := _BRACKETED_GROUP.search(text, tags)) and _is_group(bracketed, taken):
+        return bracketed[1]
+    return leading
+
+
+def _is_group(match: re.Match[str], taken: Iterable[Found]) -> bool:
+    named = any(character.isalpha() for character in match[1])
+    return named and not any(found.start < match.end(1) and match.start(1) < found.end for found in taken)
+
+
+def _title(raw: str) -> str | None:
+    raw = raw.strip(" .-[(")
+    if " " not in raw:
+        raw = (
+            _INITIALS.sub(lambda match: match[0].replace(".", "\0"), raw).replace(".", " ").replace("\0", ".")
+        )
+    title = re.sub(r"\s+", " ", re.sub(r"[\[\]{}]", " ", raw)).strip(" -–,+")
+    if title.endswith(")") and "(" not in title:
+        title = title[:-1].rstrip()
+    return title or None
