@@ -100,6 +100,11 @@ class Internet:
         body = {"paths": [str(path)], "title": title, **more}
         return self._http.post("/control/posts", json=body).raise_for_status().json()
 
+    def add_title(self, movie_id: int, title: str, imdb_id: str) -> None:
+        """A title more in the film database."""
+        body = {"id": movie_id, "title": title, "release_date": "2024-01-01", "imdb_id": imdb_id}
+        self._http.post("/control/titles", json=body).raise_for_status()
+
     def offers(self) -> list[Offer]:
         """Everything the indexer lists."""
         query = {"t": "search", "q": "", "apikey": self.addresses["newznab_api_key"], "limit": 500}
