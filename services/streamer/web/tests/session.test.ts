@@ -19,6 +19,7 @@ async function expired(renewable: boolean) {
   let valid = false;
   gateway = await openGateway({
     [POPULAR]: (_, response) => reply(response, valid ? 200 : 401, valid ? PAGE : { error: "Sign in.", code: "UNAUTHORIZED" }),
+    "GET /auth/state": (_, response) => reply(response, 200, { mode: "owner", setup_required: false, signed_in: valid, csrf_token: null }),
     [FETCH]: (_, response) => reply(response, valid ? 202 : 401, valid ? { job_id: "job_1" } : {}),
     "POST /auth/refresh": async (_, response) => {
       await new Promise((later) => setTimeout(later, 20));
@@ -47,17 +48,30 @@ test("an expired session is renewed once for all who wait, and each asks again",
   expect(gateway.asked.findLast((one) => one.line === FETCH)).toEqual({ line: FETCH, csrf: "new", body: '{"mode":"auto"}' });
 });
 
+test("a session that another tab has renewed meanwhile is not renewed again", async () => {
+  let calls = 0;
+  gateway = await openGateway({
+    [POPULAR]: (_, response) => reply(response, calls++ ? 200 : 401, PAGE),
+    "GET /auth/state": (_, response) => reply(response, 200, { signed_in: true, csrf_token: "theirs" }),
+  });
+  const session = new Session(gateway.base);
+  expect(await new Api(session).popular()).toEqual(PAGE);
+  expect(session.csrf).toBe("theirs");
+  expect(gateway.lines()).not.toContain("POST /auth/refresh");
+});
+
 test("when it can't be renewed the sign-in page comes", async () => {
   const { session, api } = await expired(false);
   const refusal = await refusalOf(api.popular());
   expect(refusal.message).toBe("Sign in.");
   expect(session.phase).toBe("door");
-  expect(gateway.lines()).toEqual([POPULAR, "POST /auth/refresh"]);
+  expect(gateway.lines()).toEqual([POPULAR, "GET /auth/state", "POST /auth/refresh"]);
 });
 
 test("a gateway that stumbles while renewing signs nobody out", async () => {
   gateway = await openGateway({
     [POPULAR]: (_, response) => reply(response, 401, {}),
+    "GET /auth/state": (_, response) => reply(response, 200, { signed_in: false, csrf_token: null }),
     "POST /auth/refresh": (_, response) => reply(response, 503, { error: "NATS is away.", code: "INTERNAL_ERROR" }),
   });
   const session = new Session(gateway.base);

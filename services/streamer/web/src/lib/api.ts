@@ -77,6 +77,11 @@ export interface Job {
   last_watched_at: string | null;
 }
 
+export interface JobPage {
+  jobs: Job[];
+  total: number;
+}
+
 export interface Stream {
   url: string;
   content_type: string;
@@ -139,8 +144,11 @@ export class Api {
     return this.#call(`/jobs/${encodeURIComponent(jobId)}`, { signal });
   }
 
-  jobs(limit: number, offset: number, signal?: AbortSignal): Promise<{ jobs: Job[]; total: number }> {
-    return this.#call(`/jobs?limit=${limit}&offset=${offset}`, { signal });
+  /** At most 100 a page, newest change first; without a status those that are on their way or ready. */
+  jobs(page: { limit: number; offset?: number; status?: JobStatus }, signal?: AbortSignal): Promise<JobPage> {
+    const query = new URLSearchParams({ limit: String(page.limit), offset: String(page.offset ?? 0) });
+    if (page.status) query.set("status", page.status);
+    return this.#call(`/jobs?${query}`, { signal });
   }
 
   stream(jobId: string): Promise<Stream> {

@@ -11,6 +11,8 @@ interface Ticket {
   csrf_token: string;
 }
 
+const SPREAD_MS = 500;
+
 export type Phase = "opening" | "unreachable" | "setup" | "door" | "inside";
 
 /** Who is at the door: the owner's set-up, signing in and out, and the renewal of the session's cookies. */
@@ -78,10 +80,11 @@ export class Session {
 
   async #renew(): Promise<boolean> {
     try {
-      const ticket = await oneTabAtATime(() =>
-        send<Ticket>(`${this.base}/auth/refresh`, { method: "POST", csrf: this.#csrf }),
-      );
-      this.#csrf = ticket.csrf_token;
+      this.#csrf = await oneTabAtATime(async () => {
+        const state = await send<AuthState>(`${this.base}/auth/state`);
+        if (state.signed_in) return state.csrf_token;
+        return (await send<Ticket>(`${this.base}/auth/refresh`, { method: "POST", csrf: this.#csrf })).csrf_token;
+      });
       return true;
     } catch (error) {
       if (error instanceof ApiError && error.status >= 400 && error.status < 500) return false;
@@ -90,8 +93,11 @@ export class Session {
   }
 }
 
-// A renewal token works once: two tabs that spend the same one look like a thief, so they queue.
-function oneTabAtATime<T>(work: () => Promise<T>): Promise<T> {
+// A renewal token works once, and two tabs that spend the same one look like a thief and end the session.
+// So they queue, and the second finds itself signed in. Plain http has no locks: there the tabs come at random.
+async function oneTabAtATime<T>(work: () => Promise<T>): Promise<T> {
   const locks = globalThis.navigator?.locks;
-  return locks ? (locks.request("matinee-refresh", work) as Promise<T>) : work();
+  if (locks) return (await locks.request("matinee-refresh", work)) as T;
+  await new Promise((later) => setTimeout(later, Math.random() * SPREAD_MS));
+  return work();
 }
