@@ -90,6 +90,10 @@ class Parts:
             self._landed[slot] = span
             insort(self._order, slot)
 
+    def landed(self, slot: int) -> Span | None:
+        with self._lock:
+            return self._landed.get(slot)
+
     def survey(self) -> tuple[list[Span], list[int]]:
         """At one moment, ascending: the bytes that have landed, and the slots to fetch that haven't."""
         with self._lock:

@@ -190,6 +190,9 @@ class Engine:
             except OSError as error:
                 self._lost(upstream, None, Dropped(error.strerror or "no connection"), now)
                 return
+            except ConnectionFault as fault:
+                self._lost(upstream, None, fault, now)
+                return
             upstream.connections.append(connection)
             self._owners[connection] = upstream
             self._watch(connection)
@@ -204,8 +207,9 @@ class Engine:
         def look_up() -> None:
             try:
                 found = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)
-            except OSError as error:
-                fault = Dropped(error.strerror or "its name is unknown")
+            # UnicodeError: a name that no DNS could hold.
+            except (OSError, UnicodeError) as error:
+                fault = Dropped(getattr(error, "strerror", None) or "its name is unknown")
                 self._tell(lambda now: self._resolved(upstream, [], fault, now))
             else:
                 addresses = [(family, destination) for family, _, _, _, destination in found]
@@ -242,7 +246,8 @@ class Engine:
         upstream.worked()
         if response.status_code != BODY_FOLLOWS:
             self.articles_missed += 1
-            self._router.refused(article, upstream, f"{response.status_code} no such article", now)
+            told = upstream.server.without_secrets(response.message or "")
+            self._router.refused(article, upstream, told or "no answer", now)
             return
         try:
             span = self._keep(article, response)

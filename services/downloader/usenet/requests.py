@@ -1,7 +1,7 @@
 """Who waits for which article: each is asked for once, however many wait. All of it belongs to the loop."""
 
 import asyncio
-from collections.abc import AsyncIterator, Callable, Iterable, Sequence
+from collections.abc import Iterable
 from typing import Self
 
 from services.downloader.errors import DownloaderError
@@ -14,12 +14,13 @@ Place = tuple[int, int]
 
 
 class Request:
-    """A number of articles that somebody waits for: a context manager, which forgets them when left."""
+    """Some articles that somebody waits for: a context manager, which forgets them when left."""
 
-    def __init__(self, requests: "Requests", articles: Iterable[Article]) -> None:
+    def __init__(self, requests: "Requests", urgency: Urgency) -> None:
         self.inbox: asyncio.Queue[Outcome] = asyncio.Queue()
-        self.awaited = set(articles)
+        self.awaited: set[Article] = set()
         self._requests = requests
+        self._urgency = urgency
 
     def __enter__(self) -> Self:
         return self
@@ -27,36 +28,41 @@ class Request:
     def __exit__(self, *_: object) -> None:
         self._requests.leave(self)
 
-    async def outcomes(self) -> AsyncIterator[Fetched | Missing]:
-        """One for each article, as they come. Raises the error of one that failed."""
-        while self.awaited:
-            outcome = await self.inbox.get()
-            if isinstance(outcome, Stopped | Failed):
-                raise outcome.error
-            self.awaited.discard(outcome.article)
-            yield outcome
+    def add(self, places: Iterable[tuple[Place, str]]) -> None:
+        """Ask for these, by their message-ids."""
+        self._requests.want(self, places, self._urgency)
+
+    async def settled(self) -> Place:
+        """The next one that is there or lost. Raises the error of one that failed."""
+        outcome = await self.inbox.get()
+        if isinstance(outcome, Stopped | Failed):
+            raise outcome.error
+        self.awaited.discard(outcome.article)
+        return outcome.article.file, outcome.article.slot
 
 
 class Requests:
     """The articles that are wanted now, each with those who wait for it."""
 
-    def __init__(self, engine: Engine, message_id: Callable[[Place], str | None]) -> None:
+    def __init__(self, engine: Engine) -> None:
         self._engine = engine
-        self._message_id = message_id
         self._articles: dict[Place, Article] = {}
         self._waiting: dict[Article, list[Request]] = {}
         self._stopped: DownloaderError | None = None
 
-    def request(self, places: Sequence[Place], urgency: Urgency) -> Request:
-        """Ask for these, which must all have an article. Raises if the engine has stopped."""
+    def request(self, urgency: Urgency) -> Request:
+        """For nothing as yet. Raises if the engine has stopped."""
         if self._stopped is not None:
             raise self._stopped
-        request = Request(self, [self._article(place, urgency) for place in places])
-        for article in request.awaited:
+        return Request(self, urgency)
+
+    def want(self, request: Request, places: Iterable[tuple[Place, str]], urgency: Urgency) -> None:
+        articles = [self._article(place, message_id, urgency) for place, message_id in places]
+        for article in articles:
             self._waiting.setdefault(article, []).append(request)
-        if request.awaited:
-            self._engine.want([self._articles[place] for place in places], urgency)
-        return request
+        request.awaited.update(articles)
+        if articles:
+            self._engine.want(articles, urgency)
 
     def leave(self, request: Request) -> None:
         unwanted: list[Article] = []
@@ -82,10 +88,8 @@ class Requests:
         for request in waiting:
             request.inbox.put_nowait(Stopped(error))
 
-    def _article(self, place: Place, urgency: Urgency) -> Article:
+    def _article(self, place: Place, message_id: str, urgency: Urgency) -> Article:
         known = self._articles.get(place)
         if known is None:
-            message_id = self._message_id(place)
-            assert message_id is not None  # noqa: S101  the caller's duty
             known = self._articles[place] = Article(*place, message_id, urgency)
         return known

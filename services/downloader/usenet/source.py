@@ -2,9 +2,10 @@
 
 import asyncio
 from bisect import bisect_left
-from collections import Counter, defaultdict
+from collections import defaultdict
 from collections.abc import AsyncIterator, Iterable, Sequence
 from contextlib import suppress
+from itertools import islice
 from pathlib import Path
 from typing import Final
 
@@ -14,16 +15,19 @@ import sabctools
 from services.downloader.errors import BytesLost, DownloaderError
 from services.downloader.source import HEAD_BYTES, Landed, Lost, PostedFile, Span, Urgency
 from services.downloader.usenet.articles import Parts, part_header
-from services.downloader.usenet.lanes import Article, Fetched, Missing, Outcome, Stopped
+from services.downloader.usenet.filling import Filling
+from services.downloader.usenet.lanes import Article, Missing, Outcome, Stopped
 from services.downloader.usenet.naming import clean_name, name_in_subject
 from services.downloader.usenet.nzb import Nzb, NzbFile
 from services.downloader.usenet.pool import Engine
-from services.downloader.usenet.requests import Place, Requests
+from services.downloader.usenet.requests import Place, Request, Requests
 from services.downloader.usenet.servers import Server
 from services.downloader.usenet.spool import Spool
 
 PROBES_MAX: Final = 4
 """Parts of one file that `open` tries until one tells the file's size."""
+FILL_ARTICLES_MAX: Final = 512
+"""What one fill asks for ahead: far more than all connections hold, far less than a release has."""
 INLINE_READ_BYTES: Final = 64 * 1024
 """Longer reads from the spool are done on a thread."""
 
@@ -49,7 +53,7 @@ class UsenetSource:
         self._lost: defaultdict[int, dict[int, str]] = defaultdict(dict)
         self._holes: dict[int, tuple[Span, ...]] = {}
         self._engine = Engine(servers, self._keep, self._deliver)
-        self._requests = Requests(self._engine, self._message_id)
+        self._requests = Requests(self._engine)
 
     @property
     def files(self) -> Sequence[PostedFile]:
@@ -96,7 +100,7 @@ class UsenetSource:
             raise ValueError(f"no {length} bytes at {offset} in a file of {size_bytes}")
         while slots := self._parts[file].needed(Span(offset, offset + length)):
             for slot in slots:
-                self._refuse_if_lost(file, slot)
+                self._refuse_if_lost((file, slot))
             await self._sweep([(file, slot) for slot in slots], urgency)
         if length <= INLINE_READ_BYTES:
             return self._spool.read(file, offset, length)
@@ -104,29 +108,22 @@ class UsenetSource:
 
     async def fill(self, files: Sequence[int]) -> AsyncIterator[Landed | Lost]:
         """See `Source.fill`."""
-        surveys = {file: self._parts[file].survey() for file in files}
-        wanted = self._obtainable((file, slot) for file, (_, absent) in surveys.items() for slot in absent)
-        remaining = Counter(file for file, _ in wanted)
-        told: defaultdict[int, list[Span]] = defaultdict(list)
-        # Asked for before anything is told, or what lands in the meantime would be neither told nor awaited.
-        with self._requests.request(wanted, Urgency.FILL) as request:
-            for file, (landed, _) in surveys.items():
-                for span in landed:
-                    yield Landed(file=file, span=span)
-                if not remaining[file]:
-                    for lost in self._finish(file, told[file]):
-                        yield lost
-            async for outcome in request.outcomes():
-                file = outcome.article.file
-                if isinstance(outcome, Fetched):
-                    yield Landed(file=file, span=outcome.span)
-                elif (span := self._parts[file].expected(outcome.article.slot)) is not None:
-                    told[file].append(span)
-                    yield Lost(file=file, span=span, reason=outcome.reason)
-                remaining[file] -= 1
-                if not remaining[file]:
-                    for lost in self._finish(file, told[file]):
-                        yield lost
+        filling = Filling(self._parts, files, self._finish, self._reason)
+        absent = filling.absent()
+        for event in filling.already_there():
+            yield event
+        with self._requests.request(Urgency.FILL) as request:
+            while True:
+                settled: list[Place] = []
+                if len(request.awaited) < FILL_ARTICLES_MAX // 2:
+                    settled = self._take_up(request, list(islice(absent, FILL_ARTICLES_MAX // 2)))
+                if not settled and request.awaited:
+                    settled = [await request.settled()]
+                if not settled:
+                    return
+                for place in settled:
+                    for event in filling.settled(place):
+                        yield event
 
     def holes(self, file: int) -> Sequence[Span]:
         return self._holes.get(file, ())
@@ -172,16 +169,24 @@ class UsenetSource:
             self._requests.settle(outcome)
 
     async def _sweep(self, places: Iterable[Place], urgency: Urgency = Urgency.DESCRIBE) -> None:
-        with self._requests.request(self._obtainable(places), urgency) as request:
-            async for _ in request.outcomes():
-                pass
+        with self._requests.request(urgency) as request:
+            self._take_up(request, places)
+            while request.awaited:
+                await request.settled()
 
-    def _obtainable(self, places: Iterable[Place]) -> list[Place]:
-        return [
-            (file, slot)
-            for file, slot in places
-            if slot not in self._lost[file] and self._message_id((file, slot)) is not None
-        ]
+    def _take_up(self, request: Request, places: Iterable[Place]) -> list[Place]:
+        """Ask for those that may still come; gives those that are there or lost already."""
+        settled: list[Place] = []
+        wanted: list[tuple[Place, str]] = []
+        for place in places:
+            file, slot = place
+            message_id = self._message_id(place)
+            if message_id is None or slot in self._lost[file] or self._parts[file].landed(slot) is not None:
+                settled.append(place)
+            else:
+                wanted.append((place, message_id))
+        request.add(wanted)
+        return settled
 
     def _message_id(self, place: Place) -> str | None:
         file, slot = place
@@ -191,12 +196,15 @@ class UsenetSource:
             return None
         return segments[index].message_id
 
-    def _refuse_if_lost(self, file: int, slot: int) -> None:
-        reason = self._lost[file].get(slot)
-        if reason is None and self._message_id((file, slot)) is None:
-            reason = "the NZB doesn't list it"
-        if reason is not None:
-            raise BytesLost(f"part {slot + 1} of posted file {file + 1} can't be had ({reason})")
+    def _reason(self, place: Place) -> str:
+        """Why this part can't be had."""
+        file, slot = place
+        return self._lost[file].get(slot, "the NZB doesn't list it")
+
+    def _refuse_if_lost(self, place: Place) -> None:
+        file, slot = place
+        if slot in self._lost[file] or self._message_id(place) is None:
+            raise BytesLost(f"part {slot + 1} of posted file {file + 1} can't be had ({self._reason(place)})")
 
     def _untold(self, probe: int) -> list[Place]:
         """The next part to try of each file that hasn't told its size yet."""
@@ -229,17 +237,15 @@ class UsenetSource:
             head=self._spool.read(file, 0, head_bytes) if head_bytes else b"",
         )
 
-    def _finish(self, file: int, told: Sequence[Span]) -> list[Lost]:
-        """Every part of the file has landed or is lost: what of the latter hasn't been told."""
+    def _finish(self, file: int) -> Sequence[Span]:
+        """Every part of the file is there or lost: settle its size and its holes."""
         parts = self._parts[file]
         if parts.size_bytes is not None and parts.size_bytes != self._files[file].size_bytes:
             self._learn(file)
         size_bytes = self._files[file].size_bytes
-        holes = parts.gaps() if parts.size_bytes is not None else [Span(0, size_bytes)]
-        self._holes[file] = tuple(holes)
+        self._holes[file] = tuple(parts.gaps()) if parts.size_bytes is not None else (Span(0, size_bytes),)
         self._spool.complete(file, size_bytes)
-        reason = next(iter(self._lost[file].values()), "the NZB doesn't list it")
-        return [Lost(file=file, span=span, reason=reason) for span in _without(holes, told)]
+        return self._holes[file]
 
 
 def _as_claimed(index: int, post: NzbFile) -> PostedFile:
@@ -247,19 +253,3 @@ def _as_claimed(index: int, post: NzbFile) -> PostedFile:
     return PostedFile(
         index=index, subject=post.subject, name=name_in_subject(post.subject), size_bytes=claimed
     )
-
-
-def _without(holes: Iterable[Span], told: Iterable[Span]) -> list[Span]:
-    """What of the `holes` (ascending, disjoint) isn't covered by `told`."""
-    left = list(holes)
-    for span in sorted(told):
-        left = [
-            piece
-            for hole in left
-            for piece in (
-                Span(hole.start, min(hole.end, span.start)),
-                Span(max(hole.start, span.end), hole.end),
-            )
-            if piece.start < piece.end
-        ]
-    return left

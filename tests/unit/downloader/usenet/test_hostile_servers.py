@@ -227,8 +227,10 @@ def closed_port() -> int:
     [
         lambda: Server(host="127.0.0.1", port=closed_port(), tls=False),
         lambda: Server(host="no-such-host.invalid", port=119, tls=False),
+        lambda: Server(host="x" * 70 + ".invalid", port=119, tls=False),
+        lambda: Server(host="255.255.255.255", port=119, tls=False),
     ],
-    ids=["refused", "unknown name"],
+    ids=["refused", "unknown name", "impossible name", "no route"],
 )
 async def test_unreachable(account: Callable[[], Server], make_source: MakeSource):
     source = make_source(a_post().nzb, account())
