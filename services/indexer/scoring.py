@@ -62,6 +62,7 @@ KNOWN_GROUPS = frozenset({
 _NEVER_SOURCES = frozenset({"CAM", "TS", "TC", "SCR", "WORKPRINT"})
 _PROGRAM = re.compile(r"\.(exe|msi|scr|bat|cmd|com|vbs|vbe|js|jse|wsf|ps1|lnk|jar|apk|dmg|hta|pif)$", re.I)
 _GB = 1e9
+_MB = 1e6
 
 
 def score(offer: Offer, wanted: Quality, *, now: datetime, max_film_bytes: int) -> Score:
@@ -145,7 +146,10 @@ def _source(offer: Offer) -> _Line:
 def _size(offer: Offer) -> _Line:
     lowest, highest = SIZE_RANGE_GB.get(offer.quality, OTHER_SIZE_RANGE_GB)
     share = _falling(offer.size_bytes / _GB, lowest, highest)
-    return "size", SIZE_POINTS * share, f"{offer.size_bytes / _GB:.1f} GB"
+    size = (
+        f"{offer.size_bytes / _GB:.1f} GB" if offer.size_bytes >= _GB else f"{offer.size_bytes / _MB:.0f} MB"
+    )
+    return "size", SIZE_POINTS * share, size
 
 
 def _group(offer: Offer) -> _Line:

@@ -150,6 +150,11 @@ def test_reasons_of_quality(quality: str, reason: str) -> None:
     assert scored(offer(quality=quality)).score.reasons[0] == reason
 
 
+@pytest.mark.parametrize(("size_bytes", "reason"), [(6 * GB, "6.0 GB"), (GB, "1.0 GB"), (GB // 4, "250 MB")])
+def test_reasons_of_size(size_bytes: int, reason: str) -> None:
+    assert reason in scored(offer(size_bytes=size_bytes)).score.reasons
+
+
 def test_the_best_there_can_be_has_a_hundred() -> None:
     best = offer(source="BluRay", size_bytes=GB, group="SPARKS", posted_at=NOW, grabs=10**6)
     assert scored(best).score.total == 100
