@@ -11,18 +11,18 @@ MAX_EPISODES = 200
 YEARS = range(1900, 2036)
 
 _B, _E = r"(?<![A-Za-z0-9])", r"(?![A-Za-z0-9])"
-_SEASON_WORD = r"(?:season|saison|stagione|temporada|staffel|seizoen|sezon|series)"
+_SEASON_WORD = r"(?:season|saison|stagione|temporada|temp?|staffel|seizoen|sezon|series(?=[ ._]\d(?!\d)))"
 _EPISODE_WORD = r"(?:episodes?|episodio|epis|folge|eps?)"
 
-_CODE = re.compile(rf"{_B}S(\d{{1,4}})[ ._-]{{0,3}}(?:EP?|x)[ ._]?(\d{{1,4}})(?!\d)", re.I)
+_CODE = re.compile(rf"{_B}S(\d{{1,4}})[ ._-]{{0,3}}(?:EP?|x)[ ._]?(\d{{1,5}})(?!\d)", re.I)
 _NEXT = re.compile(
-    r"(?:[ ._]?([-~&+])[ ._]?|[ ._]?)(?:S\d{1,4}[ ._-]?)?EP?(\d{1,4})(?!\d)"
+    r"(?:[ ._]?([-~&+])[ ._]?|[ ._]?)(?:S\d{1,4}[ ._-]?)?EP?(\d{1,5})(?!\d)"
     r"|([-~+])(\d{1,3})(?![A-Za-z0-9])",
     re.I,
 )
-_CROSS = re.compile(rf"{_B}(\d{{1,2}})x(\d{{2,3}}){_E}", re.I)
+_CROSS = re.compile(rf"{_B}(\d{{1,2}})x(\d{{1,3}})(?![0-9a-wyz])", re.I)
 _NEXT_CROSS = re.compile(
-    r"[ ._]?([-~&+])?[ ._]?\d{0,2}x(\d{2,3})(?![A-Za-z0-9])|([-~+])(\d{2,3})(?![A-Za-z0-9])", re.I
+    r"[ ._]?([-~&+])?[ ._]?\d{0,2}x(\d{1,3})(?![0-9a-wyz])|([-~+])(\d{2,3})(?![A-Za-z0-9])", re.I
 )
 _WORDS = re.compile(
     rf"{_B}{_SEASON_WORD}s?[ ._-]{{0,2}}(\d{{1,3}})(?:[ ._]{{0,2}}(?:-|&|to|and)[ ._]{{0,2}}(\d{{1,3}}))?{_E}"
@@ -34,13 +34,17 @@ _NTH = re.compile(
 )
 _PACK = re.compile(
     rf"{_B}S(\d{{1,2}}|(?:19|20)\d\d)"
-    rf"(?:(?:[ ._]?[-&+~][ ._]?|[ ._]?)S(\d{{1,2}})(?:[ ._]?-?[ ._]?S\d\d){{0,20}}|-(\d{{1,2}}))?{_E}",
+    rf"(?:(?:[ ._]?[-&+~][ ._]?|[ ._]?)S(\d{{1,2}})(?:[ ._]?-?[ ._]?S\d\d){{0,20}}|-(\d{{1,2}})|D\d{{1,2}}(?:[-&]\d){{0,4}})?{_E}",
     re.I,
 )
-_PACK_EPISODE = re.compile(r"[ ._]-[ ._](\d{1,4})(?:v\d)?(?![A-Za-z0-9])")
+_PACK_EPISODE = re.compile(r"[ .]-[ .](\d{1,4})(?:v\d)?(?![A-Za-z0-9])")
 _EPISODE = re.compile(rf"{_B}(?:{_EPISODE_WORD}[ ._-]{{0,2}}|E)(\d{{1,4}})(?:v\d)?(?!\d)", re.I)
-_DASHED = re.compile(r" - (\d{1,4})(?:v\d)?(?: ?[-~] ?(\d{1,4}))?(?=$| ?[\[(]| -| END| v\d| \d{3,4}p)")
-_PLAIN = re.compile(r" (\d{2,4})(?:v\d)?(?: ?[-~] ?(\d{2,4}))?(?= ?[\[(])")
+_UP_TO = r"(?:v\d)?(?:[ .]?[-~][ .]?(\d{1,4}))?"
+_DASHED = re.compile(
+    rf"[ .]-[ .]{{1,2}}(\d{{1,4}}){_UP_TO}(?=$|[ .]?[\[(]|[ .](?:-|end|vost|\d{{3,4}}[px]))", re.I
+)
+_PLAIN = re.compile(rf"[ .\[#]{{1,2}}(\d{{2,4}}){_UP_TO}(?=$|[ .]?[\[(\]]|[ .](?:end|vost))", re.I)
+_LINES = {480, 576, 720, 1080, 2160}
 _CAPITULO = re.compile(rf"{_B}cap(?:itulo)?[ ._]?(\d{{1,2}})(\d\d)(?:[_-]\d{{0,2}}(\d\d))?{_E}", re.I)
 _YEAR_FIRST = re.compile(rf"{_B}((?:19|20)\d\d)[ ._-](\d\d)[ ._-](\d\d){_E}")
 _DAY_FIRST = re.compile(rf"{_B}(\d\d)[ ._-](\d\d)[ ._-]((?:19|20)\d\d){_E}")
@@ -61,7 +65,7 @@ class Numbers(msgspec.Struct, frozen=True, kw_only=True):
 def find_numbers(text: str, start: int, *, anime: bool) -> Numbers | None:
     """The first way of numbering that fits, the plainest ways first; `anime` names count from one on."""
     ways: list[Callable[[str, int], Numbers | None]] = [_code, _cross, _dated, _worded, _pack, _capitulo]
-    ways += [_absolute, _episode] if anime else [_episode]
+    ways += [_dashed, _plain, _episode] if anime else [_episode, _dashed]
     return next((found for way in ways if (found := way(text, start)) is not None), None)
 
 
@@ -143,10 +147,18 @@ def _episode(text: str, start: int) -> Numbers | None:
     return Numbers(start=match.start(), end=end, episodes=episodes)
 
 
-def _absolute(text: str, start: int) -> Numbers | None:
-    """`Name - 12`, `Name 12 [`, `Name - 01 ~ 12`."""
-    match = _DASHED.search(text, start) or _PLAIN.search(text, start)
-    if match is None or (int(match[1]) in YEARS and not match[2]):
+def _dashed(text: str, start: int) -> Numbers | None:
+    """Name - 12, Name - 01 ~ 12."""
+    return _absolute(_DASHED.search(text, start))
+
+
+def _plain(text: str, start: int) -> Numbers | None:
+    """Name 12 [."""
+    return _absolute(_PLAIN.search(text, start))
+
+
+def _absolute(match: re.Match[str] | None) -> Numbers | None:
+    if match is None or (int(match[1]) in (*YEARS, *_LINES) and not match[2]):
         return None
     first, last = int(match[1]), int(match[2] or 0)
     if first < last < first + MAX_EPISODES:
@@ -155,15 +167,17 @@ def _absolute(text: str, start: int) -> Numbers | None:
 
 
 def _dated(text: str, start: int) -> Numbers | None:
-    """2026.03.01, 01.03.2026."""
-    match = _YEAR_FIRST.search(text, start)
-    parts = (match[1], match[2], match[3]) if match else ()
-    if match is None and (match := _DAY_FIRST.search(text, start)):
-        parts = (match[3], match[2], match[1])
-    if match is None:
+    """2026.03.01, 01.03.2026, and 03.21.2026 as only Americans can mean it."""
+    if match := _YEAR_FIRST.search(text, start):
+        year, month, day = int(match[1]), int(match[2]), int(match[3])
+    elif match := _DAY_FIRST.search(text, start):
+        year, month, day = int(match[3]), int(match[2]), int(match[1])
+    else:
         return None
+    if month > 12:
+        month, day = day, month
     try:
-        aired = datetime.date(*(int(part) for part in parts))
+        aired = datetime.date(year, month, day)
     except ValueError:
         return None
     return Numbers(start=match.start(), end=match.end(), date=aired)

@@ -7,7 +7,7 @@ and takes what stands before the first of them for the title. See docs/decisions
 import datetime
 import re
 import unicodedata
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import Literal
 
 import msgspec
@@ -74,8 +74,9 @@ def quality(release: Release) -> Quality:
     return tiers.get(release.resolution, "other")
 
 
+_FOLDERS = re.compile(r"^.*\S[\\/](?=\S[^\\/]{7})", re.DOTALL)
 _EXTENSION = re.compile(
-    r"\.(?:mkv|mp4|m4v|avi|ts|m2ts|wmv|mov|mpe?g|webm|flv|iso|nzb|torrent|rar|zip|7z|par2|srt)$",
+    r"\.(?:mkv|mp4|m4v|avi|ts|m2ts|wmv|mov|mpe?g|webm|flv|iso|nzb|torrent|rar|zip|7z|par2|srt|ass|sub|nfo)$",
     re.IGNORECASE,
 )
 _SITE = re.compile(r"^[\[( ]*www\.[\w-]{1,40}(?:\.[a-z]{2,8}){1,2}[\]) ._-]{1,5}", re.IGNORECASE)
@@ -87,9 +88,12 @@ _REPOST = re.compile(
     re.IGNORECASE,
 )
 _LEADING_GROUP = re.compile(r"\s*[\[【]([^\[\]【】]{1,40})[\]】][ .-]*")
-_TRAILING_GROUP = re.compile(
-    r"- ?(D-Z0N3|[A-Za-z0-9@&!$]{1,24}(?:\.[A-Za-z0-9]{1,12})?)(?: ?[\[(][^\[\]()]{0,30}[\])])?\s*$"
+_GROUP_WORD = r"[\w@&!$]{1,24}"
+_LAST_WORDS = re.compile(
+    rf"[ .]?-?[ .]?(?:by[ .])?({_GROUP_WORD}(?:[-.]{_GROUP_WORD})?)(?: ?[\[(][^\[\]()]{{0,30}}[\])])?",
+    re.IGNORECASE,
 )
+_DASHED_GROUP = re.compile(rf"-({_GROUP_WORD})(?: ?[\[(][^\[\]()]{{0,30}}[\])])?$")
 _BRACKETED_GROUP = re.compile(r"[\[(]([A-Za-z0-9][A-Za-z0-9 .@&-]{1,24})[\])]\s*$")
 _YEAR = re.compile(r"(?<![0-9A-Za-z])((?:19|20)\d\d)(?![0-9A-Za-z])")
 _CHANNELS = re.compile(
@@ -106,7 +110,9 @@ def parse(name: str) -> Release:
     leading = _LEADING_GROUP.match(text)
     begin = leading.end() if leading else 0
     numbers = find_numbers(text, begin, anime=leading is not None)
-    plain = [next(words.find(text, begin), None) for words in (RESOLUTION, SOURCE, CODEC, AUDIO, BIT_DEPTH)]
+    plain = [
+        next(words.find(text, begin), None) for words in (RESOLUTION, SOURCE, CODEC, AUDIO, BIT_DEPTH, HDR)
+    ]
     hard = min((found.start for found in plain if found and found.start > begin), default=len(text))
     bound = min(hard, numbers.start) if numbers else hard
     year = _year(text, begin, bound, numbers)
@@ -123,6 +129,7 @@ def parse(name: str) -> Release:
 
 def _cleaned(name: str) -> str:
     text = unicodedata.normalize("NFC", name[:MAX_NAME_CHARS])
+    text = _FOLDERS.sub("", text)
     text = "".join(
         " " if character in "_\t\r\n" else character
         for character in text
@@ -150,7 +157,14 @@ def _year(text: str, begin: int, bound: int, numbers: Numbers | None) -> Found |
 def _short_source(text: str, begin: int, bound: int) -> Found | None:
     """A source in two or three letters: any after the title, before it only what can't be a word of it."""
     found = SHORT_SOURCE.find(text, begin + 1)
-    return next((short for short in found if short.start >= bound or bound == len(text)), None)
+    return next(
+        (
+            short
+            for short in found
+            if short.start >= bound or bound == len(text) or text[short.start - 1] in "[("
+        ),
+        None,
+    )
 
 
 def _peeled(text: str, begin: int, end: int, *, title: bool, only_sure: bool = False) -> int:
@@ -161,7 +175,7 @@ def _peeled(text: str, begin: int, end: int, *, title: bool, only_sure: bool = F
     words = sorted(
         (
             found
-            for kind in (EDITION, FLAGS, LANGUAGES, HDR, SOURCE)
+            for kind in (EDITION, FLAGS, LANGUAGES, VAGUE_RESOLUTION)
             for found in kind.find(text, begin)
             if found.end <= end
         ),
@@ -171,7 +185,11 @@ def _peeled(text: str, begin: int, end: int, *, title: bool, only_sure: bool = F
     mixed_case = any(character.islower() for character in text[begin:end])
     for found in words:
         said = text[found.start : found.end]
-        sure = re.search(r"[ .-]", said) or (mixed_case and len(said) > 3 and said.isupper())
+        sure = (
+            re.search(r"[ .-]", said)
+            or (mixed_case and len(said) > 3 and said.isupper())
+            or said in ("3D", "4K")
+        )
         if text[found.end : end].strip(" .-[](){}+,&") or (only_sure and not sure):
             break
         if title and not text[begin : found.start].strip(" .-[("):
@@ -192,7 +210,8 @@ def _release(
     source: Found | None,
 ) -> Release:
     taken = [found for words in (SOURCE, AUDIO, RESOLUTION, CODEC) for found in words.find(text, tags)]
-    group = _group(text, tags, taken, leading[1].strip() if leading else None)
+    marks = [mark.end for mark in (numbers, year, resolution, source) if mark]
+    group = _group(text, title_end, taken, marks) or (leading[1].strip() if leading else None)
     flags = list(_values(FLAGS, text, tags, taken))
     if numbers and numbers.several_seasons:
         flags.append("MULTI-SEASON")
@@ -234,15 +253,26 @@ def _channels(text: str, start: int) -> str | None:
     return _BY_COUNT[count[1]] if count else None
 
 
-def _group(text: str, tags: int, taken: Iterable[Found], leading: str | None) -> str | None:
-    """After the last dash, else in brackets: at the beginning (anime), else at the end."""
-    if tags < len(text):
-        dashed = _TRAILING_GROUP.search(text, tags)
-        if dashed and _is_group(dashed, taken):
-            return dashed[1]
-    if leading is None and (bracketed := _BRACKETED_GROUP.search(text, tags)) and _is_group(bracketed, taken):
-        return bracketed[1]
-    return leading
+def _group(text: str, tags: int, taken: Sequence[Found], marks: Iterable[int]) -> str | None:
+    """What follows the last known word, else the last dash; and in brackets at the end."""
+    if tags >= len(text):
+        return None
+    soft = [
+        found for words in (LANGUAGES, EDITION, FLAGS, HDR, BIT_DEPTH) for found in words.find(text, tags)
+    ]
+    # A group may be called like a word we know; behind a dash at the end it is the group.
+    known = [found.end for found in soft if text[found.start - 1] != "-" or found.end < len(text)]
+    known += [found.end for found in taken]
+    channels = [match.end() for match in _CHANNELS.finditer(text, tags)]
+    last = max([*known, *channels, *marks], default=tags)
+    last_words = _LAST_WORDS.fullmatch(text, last)
+    if taken and last_words and last_words.start(1) > last:
+        return last_words[1]
+    for pattern in (_DASHED_GROUP, _BRACKETED_GROUP):
+        match = pattern.search(text, tags)
+        if match and _is_group(match, taken):
+            return match[1]
+    return None
 
 
 def _is_group(match: re.Match[str], taken: Iterable[Found]) -> bool:
@@ -257,6 +287,10 @@ def _title(raw: str) -> str | None:
             _INITIALS.sub(lambda match: match[0].replace(".", "\0"), raw).replace(".", " ").replace("\0", ".")
         )
     title = re.sub(r"\s+", " ", re.sub(r"[\[\]{}]", " ", raw)).strip(" -–,+")
-    if title.endswith(")") and "(" not in title:
-        title = title[:-1].rstrip()
+    # Behind a title stands its translation, or in two or three letters the country.
+    title = (
+        re.sub(r" ?\(([^()]*)\)?$", lambda match: f" {match[1]}" if len(match[1]) <= 3 else "", title).strip()
+        or title
+    )
+    title = title[:-1].rstrip() if title.endswith(")") and "(" not in title else title
     return title or None
