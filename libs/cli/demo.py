@@ -18,7 +18,7 @@ async def sandbox_environment(directory: Path) -> dict[str, str]:
     """The settings that lead into the sandbox, once it is there. Raises `CommandFailed` if it never is."""
     try:
         async with asyncio.timeout(START_S):
-            while not (addresses := read_json(directory / "sandbox.json")):
+            while not (addresses := read_json(directory / "sandbox.json")):  # noqa: ASYNC110  (as the broker)
                 await asyncio.sleep(0.1)
     except TimeoutError as error:
         raise CommandFailed(

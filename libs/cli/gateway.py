@@ -36,7 +36,7 @@ class Gateway:
         self._client.close()
 
     def get(self, path: str, **query: str | int) -> dict[str, Any]:
-        """The answer to GET /api/movies-on-demand{path}. Raises `CommandFailed` with the gateway's sentence."""
+        """The answer to GET /api/movies-on-demand{path}. Raises `CommandFailed` in the gateway's words."""
         return self._ask("GET", path, params=query)
 
     def post(self, path: str, body: dict[str, Any]) -> dict[str, Any]:

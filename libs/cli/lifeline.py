@@ -1,7 +1,7 @@
 """Runs a program that knows nothing of lifelines: `lifeline.py FD COMMAND…` ends it when the pipe closes.
 
-The supervisor holds the other end of the pipe, and the kernel closes it however the supervisor ends. Uses only
-the standard library, so that it can run without the site packages: it is small and starts in some ms.
+The supervisor holds the other end of the pipe, and the kernel closes it however the supervisor ends. Uses
+only the standard library, so that it runs without the site packages: small, and started in some ms.
 """
 
 import os
@@ -16,8 +16,12 @@ STOP_S = 3.0
 def main() -> int:
     lifeline, command = int(sys.argv[1]), sys.argv[2:]
     process = subprocess.Popen(command, stdin=subprocess.DEVNULL)
+
+    def stop(_number: int, _frame: object) -> None:
+        process.terminate()
+
     for number in (signal.SIGTERM, signal.SIGINT):
-        signal.signal(number, lambda *_: process.terminate())
+        signal.signal(number, stop)
     threading.Thread(target=_follow, args=(lifeline, process), name="lifeline", daemon=True).start()
     code = process.wait()
     return code if code >= 0 else 128 - code

@@ -2,9 +2,10 @@
 
 import argparse
 import json
+import os
 import sys
 from collections.abc import Iterable
-from typing import Any
+from typing import Any, cast
 
 import msgspec
 
@@ -15,9 +16,10 @@ MAX_NAME_CHARS = 1000
 
 
 def run(arguments: argparse.Namespace) -> int:
-    names: Iterable[str] = arguments.names or (line.rstrip("\r\n") for line in sys.stdin)
-    for name in names:
-        fields: dict[str, Any] = msgspec.to_builtins(parse(name[:MAX_NAME_CHARS]))
+    lines: Iterable[bytes] = map(os.fsencode, arguments.names) if arguments.names else sys.stdin.buffer
+    for line in lines:
+        name = line.decode(errors="replace").strip()[:MAX_NAME_CHARS]
+        fields: dict[str, Any] = msgspec.to_builtins(parse(name))
         print(json.dumps(fields, ensure_ascii=False) if arguments.json else _table(name, fields), flush=True)
     return 0
 
@@ -28,4 +30,4 @@ def _table(name: str, fields: dict[str, Any]) -> str:
 
 
 def _plain(value: Any) -> str:
-    return ", ".join(map(str, value)) if isinstance(value, list) else str(value)
+    return ", ".join(map(str, cast("list[Any]", value))) if isinstance(value, list) else str(value)

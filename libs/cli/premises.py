@@ -41,8 +41,8 @@ def occupied(settings: Settings) -> Generator[None]:
         except BlockingIOError as error:
             holder = read_json(lock)
             raise CommandFailed(
-                f"Matinee is already running on {settings.data} (pid {holder.get('pid')}, {holder.get('url')}). "
-                "Stop it first, or use another --data."
+                f"Matinee is already running on {settings.data} "
+                f"(pid {holder.get('pid')}, {holder.get('url')}). Stop it first, or use another --data."
             ) from error
         os.ftruncate(descriptor, 0)
         os.write(descriptor, json.dumps({"pid": os.getpid(), "url": settings.public_url}).encode())

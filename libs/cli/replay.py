@@ -43,7 +43,8 @@ def run(arguments: argparse.Namespace) -> int:
             until = await bus.last_sequence(JOBS, EVENT_SUBJECTS)
             if before is not None and (applied := applied_sequence(before)) > until:
                 raise CommandFailed(
-                    f"{live} has applied message {applied}, but the log ends at {until}: it is of another log."
+                    f"{live} has applied message {applied}, but the log ends at {until}: "
+                    "it belongs to another log. Stop the service and delete the file; it is made anew."
                 )
             await rebuild(bus, name, fresh, until if before is None else applied_sequence(before))
             return None if before is None else (before, read_tables(fresh))

@@ -40,7 +40,8 @@ def broker_url(settings: Settings) -> str:
     entry: Any = read_json(settings.run_dir / SERVICES_FILE).get("nats")
     if not isinstance(entry, dict):
         raise CommandFailed(
-            f"Matinee isn't running on {settings.data}: start it by `matinee up`, or name the broker by nats.url."
+            f"Matinee isn't running on {settings.data}: start it by `matinee up`, "
+            "or name a broker by nats.url in the settings."
         )
     return str(cast("dict[str, Any]", entry)["url"])
 

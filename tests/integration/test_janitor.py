@@ -299,6 +299,9 @@ async def create_bucket(settings: Settings) -> ObjectStore:
     assert isinstance(store, S3Store)
     client = await store.client()
     await client.create_bucket(Bucket=settings.storage.bucket)
+    # rclone lists the unfinished uploads of a bucket only once there has been one.
+    upload = await store.start_upload("movies/first/film", size_bytes=1, content_type="video/mp4")
+    await upload.abort()
     return store
 
 

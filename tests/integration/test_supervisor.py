@@ -1,0 +1,209 @@
+"""`matinee up`, as a process of its own: it starts everything, keeps it running, leaves nothing behind."""
+
+import http.client
+import json
+import os
+import signal
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import psutil
+import pytest
+
+from tests.support.s3_server import free_port
+
+MATINEE = (sys.executable, "-m", "libs.cli.main")
+START_S = 60.0
+SERVICES = {"catalog", "indexer", "downloader", "streamer", "janitor"}
+
+
+class Up:
+    """A running `matinee up` on a data directory."""
+
+    def __init__(self, data: Path, port: int, *arguments: str) -> None:
+        self.data = data
+        data.mkdir(exist_ok=True)
+        self._output = data / "output.txt"
+        environment = {k: v for k, v in os.environ.items() if not k.startswith("MATINEE_")}
+        with self._output.open("wb") as output:
+            self.process = subprocess.Popen(
+                [
+                    sys.executable,
+                    "-m",
+                    "libs.cli.main",
+                    "up",
+                    "--data",
+                    data,
+                    "--port",
+                    str(port),
+                    *arguments,
+                ],
+                env=environment,
+                stdin=subprocess.DEVNULL,
+                stdout=output,
+                stderr=subprocess.STDOUT,
+            )
+
+    @property
+    def said(self) -> str:
+        return self._output.read_text()
+
+    def entry(self, name: str) -> dict[str, Any]:
+        try:
+            return json.loads((self.data / "run" / "services.json").read_text()).get(name) or {}
+        except FileNotFoundError:
+            return {}
+
+    def is_ready(self, name: str) -> bool:
+        url = self.entry(name).get("url")
+        if not url or not self.entry(name).get("pid"):
+            return False
+        connection = http.client.HTTPConnection(url.removeprefix("http://"), timeout=3)
+        try:
+            connection.request("GET", "/readyz")
+            return connection.getresponse().status == 200
+        except OSError:
+            return False
+        finally:
+            connection.close()
+
+    def wait(self, *names: str) -> None:
+        eventually(lambda: all(map(self.is_ready, names)), START_S)
+
+    def left_running(self) -> list[str]:
+        """Command lines of every process that works for this directory."""
+        found: list[str] = []
+        for process in psutil.process_iter(["cmdline"]):
+            command = " ".join(process.info["cmdline"] or [])
+            if str(self.data) in command and "pytest" not in command.split()[:3]:
+                found.append(command)
+        return found
+
+
+def eventually(check: Callable[[], bool], timeout_s: float) -> None:
+    deadline = time.monotonic() + timeout_s
+    while not check():
+        assert time.monotonic() < deadline, "it did not happen"
+        time.sleep(0.05)
+
+
+@contextmanager
+def up(data: Path, port: int, *arguments: str) -> Iterator[Up]:
+    running = Up(data, port, *arguments)
+    try:
+        yield running
+    except BaseException:
+        print(running.said)
+        raise
+    finally:
+        if running.process.poll() is None:
+            running.process.terminate()
+            try:
+                running.process.wait(20)
+            except subprocess.TimeoutExpired:
+                running.process.kill()
+                running.process.wait()
+
+
+@pytest.fixture
+def data(tmp_path: Path) -> Path:
+    return tmp_path / "data"
+
+
+def test_everything_starts_is_announced_once_and_stops(data: Path) -> None:
+    port = free_port()
+    with up(data, port) as running:
+        eventually(lambda: "Matinee is ready" in running.said, START_S)
+        assert running.said.splitlines() == [f"Matinee is ready: http://127.0.0.1:{port}"]
+        assert all(running.is_ready(name) for name in SERVICES)
+        assert running.entry("streamer")["port"] == port
+        assert running.entry("nats")["url"].startswith("nats://")
+        processes = [psutil.Process(running.entry(name)["pid"]) for name in SERVICES]
+        commands = {" ".join(process.cmdline()) for process in processes}
+        assert {command.partition(" service ")[2].split()[0] for command in commands} == SERVICES
+        asked = time.monotonic()
+        running.process.send_signal(signal.SIGTERM)
+        assert running.process.wait(7) == 0
+        assert time.monotonic() - asked < 7
+        assert running.left_running() == []
+        assert not (data / "run" / "services.json").exists()
+
+
+def test_a_second_one_on_the_same_directory_is_refused(data: Path) -> None:
+    with up(data, free_port()) as first:
+        first.wait("janitor")
+        with up(data, port := free_port()) as second:
+            assert second.process.wait(10) == 1
+            assert second.said.startswith(f"Matinee is already running on {data} (pid {first.process.pid}, ")
+            assert str(port) not in second.said
+        assert first.is_ready("janitor")
+
+
+@pytest.mark.parametrize("name", ["janitor", "nats"])
+def test_what_dies_is_started_again_where_it_was(data: Path, name: str) -> None:
+    with up(data, free_port()) as running:
+        running.wait("janitor")
+        before = running.entry(name)
+        os.kill(before["pid"], signal.SIGKILL)
+        eventually(lambda: running.entry(name).get("pid") not in (None, before["pid"]), 20)
+        running.wait("janitor")
+        assert running.entry(name)["url"] == before["url"]
+        assert f"{name} ended" in running.said
+
+
+def test_a_killed_supervisor_leaves_nothing_and_the_data_can_be_used(data: Path) -> None:
+    port = free_port()
+    with up(data, port) as running:
+        running.wait("janitor")
+        nats_url = running.entry("nats")["url"]
+        running.process.kill()
+        running.process.wait()
+        eventually(lambda: running.left_running() == [], 5)
+    with up(data, port) as again:
+        again.wait("janitor")
+        assert again.entry("nats")["url"] == nats_url
+
+
+def test_what_a_killed_supervisor_left_is_ended_by_the_next(data: Path) -> None:
+    port = free_port()
+    with up(data, port) as running:
+        running.wait("janitor")
+        nats = psutil.Process(running.entry("nats")["pid"])
+        watcher = nats.parent()
+        assert watcher is not None
+        # Without the process that watches the lifeline, the server doesn't notice.
+        watcher.suspend()
+        running.process.kill()
+        running.process.wait()
+        watcher.kill()
+        with up(data, port) as again:
+            again.wait("janitor")
+            assert "it left running has been ended" in again.said
+            assert not nats.is_running() or nats.status() == psutil.STATUS_ZOMBIE
+
+
+def test_a_port_in_use_is_said(data: Path) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = taken.getsockname()[1]
+        with up(data, port) as running:
+            assert running.process.wait(10) == 1
+            assert running.said == (
+                f"Port {port} of 127.0.0.1 is in use by another program: stop that, "
+                "or name another port by --port.\n"
+            )
+
+
+def test_a_broker_of_the_owners_own_is_used(data: Path, nats_server: Any) -> None:
+    data.mkdir()
+    config = data / "matinee.toml"
+    config.write_text(f'[nats]\nurl = "{nats_server.url}"\n')
+    with up(data, free_port(), "--config", str(config)) as running:
+        running.wait("janitor")
+        assert running.entry("nats") == {"pid": None, "url": nats_server.url}
+        assert not (data / "nats").exists()
