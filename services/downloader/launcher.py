@@ -2,6 +2,8 @@
 
 import asyncio
 import time
+from collections.abc import Callable
+from contextlib import suppress
 from typing import Protocol
 
 import structlog
@@ -23,8 +25,8 @@ class Runner(Protocol):
         """How many instances in a row ended badly."""
         ...
 
-    async def start(self) -> str:
-        """Start an instance; its id."""
+    async def start(self, on_exit: Callable[[], None]) -> str:
+        """Start an instance; its id. `on_exit` is called when it has ended, however that was."""
         ...
 
     def running(self) -> set[str]:
@@ -53,14 +55,16 @@ class Launcher:
         swept_at = 0.0
         try:
             while True:
+                # Cleared before looking: what happens meanwhile is looked at next.
+                self._wake.clear()
                 await self._look()
                 if time.monotonic() - swept_at > SWEEP_EVERY_S:
                     await asyncio.to_thread(self._runner.sweep)
                     swept_at = time.monotonic()
                 await asyncio.sleep(self._pause_s())
-                self._wake.clear()
-                with_timeout = asyncio.wait_for(self._wake.wait(), LOOK_EVERY_S)
-                await asyncio.gather(with_timeout, return_exceptions=True)
+                with suppress(TimeoutError):
+                    async with asyncio.timeout(LOOK_EVERY_S):
+                        await self._wake.wait()
         finally:
             await subscription.unsubscribe()
             await self._runner.stop()
@@ -75,7 +79,7 @@ class Launcher:
             return
         running = self._runner.running()
         for _ in range(wanted - len(running)):
-            log.info("instance_started", instance=await self._runner.start())
+            log.info("instance_started", instance=await self._runner.start(self._wake.set))
 
     def _pause_s(self) -> float:
         """An instance that dies at once would be started again at once, for ever: be slower each time."""

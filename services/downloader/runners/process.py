@@ -12,7 +12,7 @@ import secrets
 import shutil
 import sys
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from contextlib import suppress
 from pathlib import Path
 from typing import IO
@@ -62,18 +62,23 @@ class ProcessRunner:
         self._scratch = scratch
         self._environment = environment
         self._children: dict[str, asyncio.subprocess.Process] = {}
+        self._watches: set[asyncio.Task[int]] = set()
         self.deaths = 0
 
-    async def start(self) -> str:
+    async def start(self, on_exit: Callable[[], None]) -> str:
         """Start an instance; its id. It finds its work by itself."""
         instance = new_instance_id()
         command = [sys.executable, "-m", "libs.cli.main", "instance"]
-        self._children[instance] = await asyncio.create_subprocess_exec(
+        process = self._children[instance] = await asyncio.create_subprocess_exec(
             *command,
             env={**self._environment, ID_VARIABLE: instance},
             stdin=asyncio.subprocess.DEVNULL,
             start_new_session=True,
         )
+        watch = asyncio.create_task(process.wait(), name=instance)
+        self._watches.add(watch)
+        watch.add_done_callback(self._watches.discard)
+        watch.add_done_callback(lambda _: on_exit())
         return instance
 
     def running(self) -> set[str]:
@@ -109,8 +114,8 @@ class ProcessRunner:
         for process in children:
             with suppress(ProcessLookupError):
                 process.terminate()
-        if children:
-            await asyncio.wait([asyncio.ensure_future(p.wait()) for p in children], timeout=STOP_S)
+        if self._watches:
+            await asyncio.wait(self._watches, timeout=STOP_S)
         for process in children:
             with suppress(ProcessLookupError):
                 process.kill()
