@@ -3,7 +3,6 @@
 from collections.abc import Awaitable, Callable
 from typing import TypeVar
 
-import msgspec
 import structlog
 
 from libs.common.errors import ErrorCode, ServiceError
@@ -92,8 +91,8 @@ class Catalog:
 def _readable(data: bytes, kind: type[Answer]) -> Answer | None:
     try:
         return decode(data, kind)
-    except msgspec.DecodeError:
-        # Another version wrote it; what TMDB says now replaces it.
+    except ValueError:
+        # Another version wrote it, or the file is damaged; what TMDB says now replaces it.
         return None
 
 

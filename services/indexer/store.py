@@ -52,8 +52,8 @@ class Cache:
         except sqlite3.Error as error:
             log.warning("cache_unreadable", error=str(error))
             return None
-        except msgspec.DecodeError:
-            # Another version wrote it; the next search replaces it.
+        except ValueError:
+            # Another version wrote it, or the file is damaged; the next search replaces it.
             return None
 
     async def put(self, key: str, offers: tuple[Offer, ...]) -> None:
