@@ -61,14 +61,22 @@ async def test_nameless_volumes_of_two_sets_are_told_apart():
 
 async def test_two_posts_of_the_same_set_are_told_apart_by_name():
     volumes = made.volumes([("film.mkv", bytes(1000))], 300)
-    first = await posted(volumes, "first.part{}.rar")
-    again = [
-        PostedVolume(file=v.file + 10, name=v.name.replace("first", "again"), volume=v.volume) for v in first
+    one = await posted(volumes)
+    names = [["first.part1.rar", "again.part1.rar"], ["again.part2.rar", "first.part2.rar"]] * 2
+    both = [
+        PostedVolume(file=2 * v.file + at, name=names[v.file][at], volume=v.volume)
+        for v in one
+        for at in (0, 1)
     ]
 
-    found = chains([*first, *reversed(again)])
+    found = chains(both)
 
-    assert sorted([v.file for v in chain] for chain in found) == [[0, 1, 2, 3], [10, 11, 12, 13]]
+    assert sorted([v.file for v in chain] for chain in found) == [[0, 3, 4, 7], [1, 2, 5, 6]]
+
+
+def test_a_set_that_has_ended_does_not_go_on_in_another():
+    single, stray = part(0, last=True, size=10), part(1, last=True, size=10)
+    assert chains([stray, single]) == [[single], [stray]]
 
 
 @pytest.mark.parametrize("missing", [0, 1, 2, 3])

@@ -74,6 +74,23 @@ def test_for_the_usual_volumes_the_fewest_blocks_are_chosen(blocks: list[int], d
 
 
 @pytest.mark.parametrize(
+    ("blocks", "needed", "chosen"),
+    [
+        ((8, 16, 32), 3, [8]),
+        ((1, 8, 16), 3, [8]),
+        ((1, 2, 4, 5), 6, [5, 1]),
+        ((0, 4), 1, [4]),
+        ((4, 4, 4), 5, [4, 4]),
+        ((1, 2), 0, []),
+    ],
+)
+def test_what_is_left_of_a_set_is_chosen_from_as_well(
+    blocks: tuple[int, ...], needed: int, chosen: list[int]
+):
+    assert [volume.blocks for volume in choose_volumes(volumes(*blocks), needed)] == chosen
+
+
+@pytest.mark.parametrize(
     ("blocks", "needed", "says"),
     [((1, 2, 5), 12, "12 blocks are missing, the release brings 8"), ((), 1, "1 block is missing")],
 )
