@@ -279,7 +279,7 @@ class Engine:
             in_flight = list(connection.in_flight)
             upstream.connections.remove(connection)
             self._release(connection)
-        upstream.lost_connection(connection, fault, now)
+        upstream.lost_connection(connection, fault, self._router.tries(upstream, now), now)
         self._log.info(
             "connection lost", host=upstream.server.host, reason=str(fault), in_flight=len(in_flight)
         )

@@ -7,7 +7,7 @@ from services.downloader.errors import DownloaderError, ServerUnreachable
 from services.downloader.source import Urgency
 from services.downloader.usenet.lanes import Article, Failed, Fetched, Lanes, Missing, Outcome, Stage
 from services.downloader.usenet.servers import Server
-from services.downloader.usenet.upstreams import Upstream
+from services.downloader.usenet.upstreams import TRIES, TRIES_PATIENT, Upstream
 
 
 class Router:
@@ -47,6 +47,11 @@ class Router:
         """What this server has of it is no good: fetched elsewhere, or here once more, then lost."""
         article.bad_from = upstream.bit
         self.refused(article, upstream, reason, now)
+
+    def tries(self, upstream: Upstream, now: float) -> int:
+        """How many failed connections in a row to bear before giving this server up."""
+        others = any(other is not upstream and other.usable(now) for other in self.upstreams)
+        return TRIES_PATIENT if upstream.proven and not others else TRIES
 
     def put_back(self, articles: Sequence[Article], upstream: Upstream, now: float) -> None:
         """These were asked for on a connection that was lost; they keep their places in the queue."""

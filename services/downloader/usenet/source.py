@@ -35,8 +35,9 @@ INLINE_READ_BYTES: Final = 64 * 1024
 class UsenetSource:
     """Implements `services.downloader.source.Source` over news servers.
 
-    Readers may come and go and be cancelled at any time. After an error each new request tries the servers
-    again. The engine's thread and the loop's share only `Parts`, the engine's commands and its outcomes.
+    Readers may come and go and be cancelled at any time. After an error new requests may work: a server that
+    was down is tried again after half a minute, a full disk at once. The engine's thread and the loop's share
+    only `Parts`, the engine's commands and its outcomes.
     """
 
     def __init__(self, nzb: Nzb, servers: Sequence[Server], spool: Path) -> None:

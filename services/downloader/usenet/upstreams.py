@@ -11,9 +11,12 @@ from services.downloader.usenet.lanes import Article, Lanes
 from services.downloader.usenet.servers import Server
 
 TRIES: Final = 4
-"""Failed connections in a row before a server counts as down."""
+"""Failed connections in a row before a server counts as down: about 2 s if it refuses at once."""
+TRIES_PATIENT: Final = 8
+"""The same for one that has worked and has no substitute: about 24 s, so that a job outlives a hiccup."""
 BACKOFF_S: Final = 0.25
 """Before the second try; doubles with each."""
+BACKOFF_MAX_S: Final = 8.0
 DOWN_S: Final = 30.0
 """How long a server that was down is left alone; also when a lowered limit is raised by one."""
 OPENING_MAX: Final = 8
@@ -46,6 +49,8 @@ class Upstream:
     retry_at: float = 0.0
     down: DownloaderError | None = None
     down_until: float = 0.0
+    proven: bool = False
+    """It has answered for an article."""
 
     def __post_init__(self) -> None:
         self.limit = self.server.connections
@@ -89,11 +94,15 @@ class Upstream:
         """It has answered for an article."""
         self.failures = 0
         self.down = None
+        self.proven = True
 
-    def lost_connection(self, connection: Connection | None, fault: ConnectionFault, now: float) -> None:
+    def lost_connection(
+        self, connection: Connection | None, fault: ConnectionFault, tries: int, now: float
+    ) -> None:
         """Draw the consequences for this server; `down` is set if there is no more hope for now.
 
-        `connection` has been taken out of `connections`; None if it came to none.
+        `connection` has been taken out of `connections`; None if it came to none. `tries`: how many failures
+        in a row are borne.
         """
         if _is_final(fault) and not any(other.ready for other in self.connections):
             self._give_up(self._error(fault), FOREVER)
@@ -104,13 +113,13 @@ class Upstream:
             return
         if connection is not None and connection.answered > 0:
             return
-        self.retry_at = now + BACKOFF_S * 2**self.failures
+        self.retry_at = now + min(BACKOFF_S * 2**self.failures, BACKOFF_MAX_S)
         if self.connections:
             return
         self.failures += 1
         self.address_turn += 1
         self.addresses.clear()
-        if self.failures >= TRIES:
+        if self.failures >= tries:
             self._give_up(self._error(fault), now + DOWN_S)
 
     def _give_up(self, error: DownloaderError, until: float) -> None:

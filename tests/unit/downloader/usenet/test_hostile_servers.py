@@ -17,6 +17,7 @@ from structlog.testing import capture_logs
 from services.downloader.errors import ScratchFull, ServerRefused, ServerUnreachable
 from services.downloader.source import Span
 from services.downloader.usenet.servers import Server
+from services.downloader.usenet.source import UsenetSource
 from tests.support.nntp import Liar, Post, body
 from tests.unit.downloader.usenet.conftest import MakeSource, Start
 
@@ -75,8 +76,7 @@ async def test_a_lie_costs_one_part_and_nothing_else(lie: str, start: Start, mak
     liar.answers[post.message_id(0, BAD_SLOT)] = LIES[lie]
     source = make_source(post.nzb, liar.account())
     await source.open()
-    async for _ in source.fill([0]):
-        pass
+    await _fill(source)
     assert source.holes(0) == (Span(20_000, 21_000),)
     assert source.path(0).read_bytes() == DATA[:20_000] + bytes(1_000) + DATA[21_000:]
     assert liar.asked.count(post.message_id(0, BAD_SLOT)) <= 3
@@ -89,8 +89,7 @@ async def test_a_lie_is_told_right_by_the_next_server(lie: str, start: Start, ma
     liar.answers[post.message_id(0, BAD_SLOT)] = LIES[lie]
     source = make_source(post.nzb, liar.account(), honest.account(priority=1))
     await source.open()
-    async for _ in source.fill([0]):
-        pass
+    await _fill(source)
     assert source.path(0).read_bytes() == DATA
     assert source.holes(0) == ()
     assert set(honest.asked) == {post.message_id(0, BAD_SLOT)}
@@ -102,8 +101,7 @@ async def test_a_bad_part_is_asked_for_once_more(start: Start, make_source: Make
     liar.answers[post.message_id(0, BAD_SLOT)] = LIES["wrong checksum"]
     source = make_source(post.nzb, liar.account())
     await source.open()
-    async for _ in source.fill([0]):
-        pass
+    await _fill(source)
     assert liar.served[post.message_id(0, BAD_SLOT)] == 2
     assert (source.articles_bad, source.articles_fetched) == (2, TOTAL - 1)
 
@@ -115,8 +113,7 @@ async def test_a_lying_first_part_writes_nothing(lie: str, start: Start, make_so
     liar.answers[post.message_id(0, 0)] = LIES[lie].replace(b"<0.20@", b"<0.0@")
     source = make_source(post.nzb, liar.account())
     await source.open()
-    async for _ in source.fill([0]):
-        pass
+    await _fill(source)
     assert source.holes(0) == (Span(0, 1_000),)
     assert source.path(0).stat().st_size == len(DATA)
 
@@ -132,8 +129,7 @@ async def test_an_uneven_post_is_put_together_all_the_same(start: Start, make_so
     liar = await start(Liar(post.bodies))
     source = make_source(post.nzb, liar.account())
     await source.open()
-    async for _ in source.fill([0]):
-        pass
+    await _fill(source)
     assert source.path(0).read_bytes() == DATA
     assert source.holes(0) == ()
 
@@ -175,8 +171,7 @@ async def test_a_refusing_server_is_no_matter_if_another_works(start: Start, mak
     refused = refusing.account(username="bob", password="hunter2")
     source = make_source(post.nzb, refused, working.account(priority=1))
     await source.open()
-    async for _ in source.fill([0]):
-        pass
+    await _fill(source)
     assert source.path(0).read_bytes() == DATA
 
 
@@ -201,8 +196,7 @@ async def test_fewer_connections_are_used_if_the_server_allows_fewer(start: Star
     liar.connections_max = 2
     source = make_source(post.nzb, liar.account(connections=10))
     await source.open()
-    async for _ in source.fill([0]):
-        pass
+    await _fill(source)
     assert source.path(0).read_bytes() == DATA
     assert liar.connections < 30
 
@@ -250,6 +244,21 @@ async def test_a_server_that_comes_back_is_used_again(start: Start, make_source:
     await opening
 
 
+async def test_a_hiccup_of_the_only_server_is_outlived(start: Start, make_source: MakeSource):
+    post = a_post()
+    liar = await start(Liar(post.bodies))
+    liar.cut_after = {post.message_id(0, 25)}
+    source = make_source(post.nzb, liar.account(connections=1))
+    await source.open()
+    liar.greeting = b"400 maintenance\r\n"
+    filling = asyncio.create_task(_fill(source))
+    await asyncio.sleep(2.5)
+    assert not filling.done()
+    liar.greeting = b"200 back\r\n"
+    await filling
+    assert source.path(0).read_bytes() == DATA
+
+
 async def test_an_untrusted_certificate(start: Start, make_source: MakeSource, tmp_path: Path):
     real, fake = trustme.CA(), trustme.CA()
     real.cert_pem.write_to_path(str(tmp_path / "ca.pem"))
@@ -286,8 +295,7 @@ async def test_one_lost_tls_connection_takes_no_other_with_it(
     source = make_source(post.nzb, liar.account(ca_file=tmp_path / "ca.pem", port=port))
     await source.open()
     with capture_logs() as logs:
-        async for _ in source.fill([0]):
-            pass
+        await _fill(source)
     assert source.path(0).read_bytes() == data
     assert [entry["event"] for entry in logs] == ["connection lost"] * 3
 
@@ -301,12 +309,10 @@ async def test_a_full_disk(start: Start, make_source: MakeSource):
     resource.setrlimit(resource.RLIMIT_FSIZE, (30_000, hard))
     try:
         with pytest.raises(ScratchFull, match="free some space"):
-            async for _ in source.fill([0]):
-                pass
+            await _fill(source)
     finally:
         resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
-    async for _ in source.fill([0]):
-        pass
+    await _fill(source)
     assert source.path(0).read_bytes() == DATA
 
 
@@ -327,6 +333,11 @@ def _tls(ca: trustme.CA, host: str = "127.0.0.1"):
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     ca.issue_cert(host).configure_cert(context)
     return context
+
+
+async def _fill(source: UsenetSource) -> None:
+    async for _ in source.fill([0]):
+        pass
 
 
 @asynccontextmanager
