@@ -330,8 +330,11 @@ def encode(message: Wire) -> bytes:
 
 def decode_event(data: bytes) -> JobEvent | None:
     """The event in `data`; None for a type that this version does not know. Raises msgspec.DecodeError."""
-    decoder = _decoders.get(_tagged.decode(data).type)
-    event: JobEvent | None = None if decoder is None else decoder.decode(data)
+    try:
+        decoder = _decoders.get(_tagged.decode(data).type)
+        event: JobEvent | None = None if decoder is None else decoder.decode(data)
+    except (UnicodeDecodeError, RecursionError) as error:
+        raise msgspec.DecodeError("not UTF-8, or nested too deeply") from error
     return event
 
 

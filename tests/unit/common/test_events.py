@@ -98,7 +98,13 @@ def test_unknown_types_are_none_and_unknown_fields_are_ignored() -> None:
     assert e.decode_event(msgspec.json.encode(extended)) == EVENTS[-1]
 
 
-@pytest.mark.parametrize("data", [b"", b"[]", b"{}", b'{"type":"watched"}', b'{"type":7}', b"\xff"])
+DEEP = b'{"type":"watched","x":' + b"[" * 100_000 + b"]" * 100_000 + b"}"
+NOT_UTF8 = b'{"type":"watched","id":"\xff"}'
+
+
+@pytest.mark.parametrize(
+    "data", [b"", b"[]", b"{}", b'{"type":"watched"}', b'{"type":7}', b"\xff", DEEP, NOT_UTF8]
+)
 def test_garbage_is_a_decode_error(data: bytes) -> None:
     with pytest.raises(msgspec.DecodeError):
         e.decode_event(data)
