@@ -90,11 +90,12 @@ _REPOST = re.compile(
 _LEADING_GROUP = re.compile(r"\s*[\[【]([^\[\]【】]{1,40})[\]】][ .-]*")
 _GROUP_WORD = r"[\w@&!$]{1,24}"
 _LAST_WORDS = re.compile(
-    rf"[ .]?-?[ .]?(?:by[ .])?({_GROUP_WORD}(?:[-.]{_GROUP_WORD})?)(?: ?[\[(][^\[\]()]{{0,30}}[\])])?",
+    rf"[ .]?-?[ .]?(?:by[ .])?({_GROUP_WORD}(?:[-.]{_GROUP_WORD})?)(?: ?[\[(][^\[\]()]{{0,30}}[\])])?[\])]?",
     re.IGNORECASE,
 )
 _DASHED_GROUP = re.compile(rf"-({_GROUP_WORD})(?: ?[\[(][^\[\]()]{{0,30}}[\])])?$")
 _BRACKETED_GROUP = re.compile(r"[\[(]([A-Za-z0-9][A-Za-z0-9 .@&-]{1,24})[\])]\s*$")
+_BEHIND_TITLE = re.compile(r" ?\(([^()]*)\)?$")
 _YEAR = re.compile(r"(?<![0-9A-Za-z])((?:19|20)\d\d)(?![0-9A-Za-z])")
 _CHANNELS = re.compile(
     r"(?<=[A-Za-z+ .\[(-])([1-9])\.([0-4])(?:ch)?(?![0-9A-Za-z])|(?<=[A-Za-z+])([1-9]) ([0-4])(?![0-9A-Za-z])"
@@ -104,27 +105,81 @@ _BY_COUNT = {"2": "2.0", "6": "5.1", "8": "7.1"}
 _INITIALS = re.compile(r"(?<![A-Za-z0-9])(?:[A-Za-z]\.){2,}(?:[A-Za-z](?![A-Za-z0-9]))?")
 
 
+class _Outline(msgspec.Struct, frozen=True, kw_only=True):
+    """Where things are in a name: its title from `begin` to `title_end`, words about it from `tags` on."""
+
+    text: str
+    begin: int
+    title_end: int
+    tags: int
+    leading_group: str | None
+    numbers: Numbers | None
+    year: Found | None
+    resolution: Found | None
+    source: Found | None
+
+
 def parse(name: str) -> Release:
     """Never raises, and takes time in proportion to the name. Only its first 500 characters count."""
-    text = _cleaned(name)
+    outline = _outline(_cleaned(name))
+    text, tags, numbers = outline.text, outline.tags, outline.numbers
+    taken = [found for words in (SOURCE, AUDIO, RESOLUTION, CODEC) for found in words.find(text, tags)]
+    several = ["MULTI-SEASON"] if numbers and numbers.several_seasons else []
+    return Release(
+        title=_title(text[outline.begin : outline.title_end]),
+        year=int(outline.year.value) if outline.year else None,
+        season=numbers.season if numbers else None,
+        episodes=numbers.episodes if numbers else (),
+        absolute=numbers.absolute if numbers else None,
+        date=numbers.date if numbers else None,
+        resolution=outline.resolution.value if outline.resolution else None,
+        source=outline.source.value if outline.source else None,
+        codec=next(iter(_values(CODEC, text, outline.begin)), None),
+        bit_depth=next((int(depth) for depth in _values(BIT_DEPTH, text, outline.begin)), None),
+        hdr=tuple(_values(HDR, text, tags)),
+        audio=tuple(_values(AUDIO, text, outline.begin)),
+        channels=_channels(text, tags),
+        languages=tuple(_values(LANGUAGES, text, tags, taken)),
+        edition=next(iter(_values(EDITION, text, tags)), None),
+        group=_group(outline, taken),
+        flags=(*_values(FLAGS, text, tags, taken), *several),
+    )
+
+
+def _outline(text: str) -> _Outline:
     leading = _LEADING_GROUP.match(text)
     begin = leading.end() if leading else 0
     numbers = find_numbers(text, begin, anime=leading is not None)
-    plain = [
+    resolution, source, *others = (
         next(words.find(text, begin), None) for words in (RESOLUTION, SOURCE, CODEC, AUDIO, BIT_DEPTH, HDR)
-    ]
-    hard = min((found.start for found in plain if found and found.start > begin), default=len(text))
+    )
+    # `hard`: where the first word stands that no title has. `bound`: the same, or a year or an episode.
+    hard = min(
+        (word.start for word in (resolution, source, *others) if word and word.start > begin),
+        default=len(text),
+    )
     bound = min(hard, numbers.start) if numbers else hard
     year = _year(text, begin, bound, numbers)
     bound = min(bound, year.start) if year else bound
-    source = plain[1] or _short_source(text, begin, bound)
+    source = source or _short_source(text, begin, bound)
     hard = min(hard, source.start) if source else hard
     bound = min(bound, hard)
-    resolution = plain[0] or next(VAGUE_RESOLUTION.find(text, max(begin + 1, min(bound, hard) - 1)), None)
-    bound = min(bound, resolution.start) if resolution else bound
     title_end = _peeled(text, begin, bound, title=True, only_sure=bound != hard)
-    tags = _peeled(text, numbers.end, hard, title=False) if numbers and numbers.end < hard else title_end
-    return _release(text, begin, title_end, tags, leading, numbers, year, resolution, source)
+    resolution = resolution or next(VAGUE_RESOLUTION.find(text, title_end), None)
+    # Between an episode's number and the first hard word may stand its title, with any words in it.
+    behind = numbers is not None and numbers.end < hard
+    tags = _peeled(text, numbers.end, hard, title=False) if numbers and behind else title_end
+    return _Outline(
+        text=text,
+        begin=begin,
+        title_end=title_end,
+        tags=tags,
+        leading_group=leading[1].strip() if leading else None,
+        numbers=numbers,
+        year=year,
+        resolution=resolution,
+        source=source,
+    )
 
 
 def _cleaned(name: str) -> str:
@@ -172,68 +227,21 @@ def _peeled(text: str, begin: int, end: int, *, title: bool, only_sure: bool = F
 
     Before a year or an episode the title may end in any word: then only phrases and upper case are sure.
     """
-    words = sorted(
-        (
-            found
-            for kind in (EDITION, FLAGS, LANGUAGES, VAGUE_RESOLUTION)
-            for found in kind.find(text, begin)
-            if found.end <= end
-        ),
-        key=lambda found: found.end,
-        reverse=True,
-    )
+    kinds = (EDITION, FLAGS, LANGUAGES, VAGUE_RESOLUTION)
+    words = [found for kind in kinds for found in kind.find(text, begin) if found.end <= end]
     mixed_case = any(character.islower() for character in text[begin:end])
-    for found in words:
-        said = text[found.start : found.end]
-        sure = (
-            re.search(r"[ .-]", said)
-            or (mixed_case and len(said) > 3 and said.isupper())
-            or said in ("3D", "4K")
-        )
-        if text[found.end : end].strip(" .-[](){}+,&") or (only_sure and not sure):
-            break
-        if title and not text[begin : found.start].strip(" .-[("):
+    for found in sorted(words, key=lambda found: found.end, reverse=True):
+        joined = not text[found.end : end].strip(" .-[](){}+,&")
+        bare = title and not text[begin : found.start].strip(" .-[(")
+        if not joined or bare or (only_sure and not _sure(text[found.start : found.end], mixed_case)):
             break
         end = found.start
     return end
 
 
-def _release(
-    text: str,
-    begin: int,
-    title_end: int,
-    tags: int,
-    leading: re.Match[str] | None,
-    numbers: Numbers | None,
-    year: Found | None,
-    resolution: Found | None,
-    source: Found | None,
-) -> Release:
-    taken = [found for words in (SOURCE, AUDIO, RESOLUTION, CODEC) for found in words.find(text, tags)]
-    marks = [mark.end for mark in (numbers, year, resolution, source) if mark]
-    group = _group(text, title_end, taken, marks) or (leading[1].strip() if leading else None)
-    flags = list(_values(FLAGS, text, tags, taken))
-    if numbers and numbers.several_seasons:
-        flags.append("MULTI-SEASON")
-    return Release(
-        title=_title(text[begin:title_end]),
-        year=int(year.value) if year else None,
-        season=numbers.season if numbers else None,
-        episodes=numbers.episodes if numbers else (),
-        absolute=numbers.absolute if numbers else None,
-        date=numbers.date if numbers else None,
-        resolution=resolution.value if resolution else None,
-        source=source.value if source else None,
-        codec=next(iter(_values(CODEC, text, begin)), None),
-        bit_depth=next((int(depth) for depth in _values(BIT_DEPTH, text, begin)), None),
-        hdr=tuple(_values(HDR, text, tags)),
-        audio=tuple(_values(AUDIO, text, begin)),
-        channels=_channels(text, tags),
-        languages=tuple(_values(LANGUAGES, text, tags, taken)),
-        edition=next(iter(_values(EDITION, text, tags)), None),
-        group=group,
-        flags=tuple(flags),
-    )
+def _sure(said: str, mixed_case: bool) -> bool:
+    shouted = mixed_case and len(said) > 3 and said.isupper()
+    return shouted or said in ("3D", "4K") or re.search(r"[ .-]", said) is not None
 
 
 def _values(words: Words, text: str, start: int, taken: Iterable[Found] = ()) -> dict[str, None]:
@@ -253,26 +261,30 @@ def _channels(text: str, start: int) -> str | None:
     return _BY_COUNT[count[1]] if count else None
 
 
-def _group(text: str, tags: int, taken: Sequence[Found], marks: Iterable[int]) -> str | None:
-    """What follows the last known word, else the last dash; and in brackets at the end."""
-    if tags >= len(text):
-        return None
-    soft = [
-        found for words in (LANGUAGES, EDITION, FLAGS, HDR, BIT_DEPTH) for found in words.find(text, tags)
-    ]
-    # A group may be called like a word we know; behind a dash at the end it is the group.
-    known = [found.end for found in soft if text[found.start - 1] != "-" or found.end < len(text)]
-    known += [found.end for found in taken]
-    channels = [match.end() for match in _CHANNELS.finditer(text, tags)]
-    last = max([*known, *channels, *marks], default=tags)
-    last_words = _LAST_WORDS.fullmatch(text, last)
-    if taken and last_words and last_words.start(1) > last:
-        return last_words[1]
-    for pattern in (_DASHED_GROUP, _BRACKETED_GROUP):
-        match = pattern.search(text, tags)
-        if match and _is_group(match, taken):
-            return match[1]
-    return None
+def _group(outline: _Outline, taken: Sequence[Found]) -> str | None:
+    """What follows the last known word or the last dash; else in brackets at the beginning, or at the end."""
+    text, start = outline.text, outline.title_end
+    if start < len(text):
+        last_words = _LAST_WORDS.fullmatch(text, _last_word_end(outline, taken))
+        if taken and last_words and last_words.start(1) > last_words.start():
+            return last_words[1]
+        dashed = _DASHED_GROUP.search(text, start)
+        if dashed and _is_group(dashed, taken):
+            return dashed[1]
+    bracketed = None if outline.leading_group else _BRACKETED_GROUP.search(text, start)
+    return bracketed[1] if bracketed and _is_group(bracketed, taken) else outline.leading_group
+
+
+def _last_word_end(outline: _Outline, taken: Iterable[Found]) -> int:
+    text, start = outline.text, outline.title_end
+    kinds = (LANGUAGES, EDITION, FLAGS, HDR, BIT_DEPTH)
+    soft = [found for words in kinds for found in words.find(text, start)]
+    # A group may be called like a word we know: behind a dash, at the end, it is the group.
+    ends = [found.end for found in soft if text[found.start - 1] != "-" or found.end < len(text)]
+    ends += [match.end() for match in _CHANNELS.finditer(text, start)]
+    ends += [found.end for found in taken]
+    ends += [mark.end for mark in (outline.numbers, outline.year, outline.resolution, outline.source) if mark]
+    return max(ends, default=start)
 
 
 def _is_group(match: re.Match[str], taken: Iterable[Found]) -> bool:
@@ -281,16 +293,12 @@ def _is_group(match: re.Match[str], taken: Iterable[Found]) -> bool:
 
 
 def _title(raw: str) -> str | None:
-    raw = raw.strip(" .-[(")
-    if " " not in raw:
-        raw = (
-            _INITIALS.sub(lambda match: match[0].replace(".", "\0"), raw).replace(".", " ").replace("\0", ".")
-        )
-    title = re.sub(r"\s+", " ", re.sub(r"[\[\]{}]", " ", raw)).strip(" -–,+")
+    title = raw.strip(" .-[(")
+    if " " not in title:
+        kept = _INITIALS.sub(lambda match: match[0].replace(".", "\0"), title)
+        title = kept.replace(".", " ").replace("\0", ".")
+    title = re.sub(r"\s+", " ", re.sub(r"[\[\]{}]", " ", title)).strip(" -–,+")
     # Behind a title stands its translation, or in two or three letters the country.
-    title = (
-        re.sub(r" ?\(([^()]*)\)?$", lambda match: f" {match[1]}" if len(match[1]) <= 3 else "", title).strip()
-        or title
-    )
-    title = title[:-1].rstrip() if title.endswith(")") and "(" not in title else title
-    return title or None
+    alone = _BEHIND_TITLE.sub(lambda match: f" {match[1]}" if len(match[1]) <= 3 else "", title).strip()
+    title = alone or title
+    return (title if "(" in title else title.removesuffix(")").rstrip()) or None
