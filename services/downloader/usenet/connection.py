@@ -16,7 +16,7 @@ from collections import deque
 from collections.abc import Iterator
 from contextlib import suppress
 from enum import IntEnum, auto
-from typing import Final
+from typing import Final, cast
 
 import sabctools
 
@@ -213,10 +213,9 @@ class Connection:
         self._shake_hands()
 
     def _shake_hands(self) -> None:
-        assert isinstance(self._socket, ssl.SSLSocket)  # noqa: S101  narrows the type
         self._write_wanted = False
         try:
-            self._socket.do_handshake()
+            cast(ssl.SSLSocket, self._socket).do_handshake()
         except ssl.SSLWantReadError:
             return
         except ssl.SSLWantWriteError:
