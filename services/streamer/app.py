@@ -18,7 +18,7 @@ from libs.common.service import Service, version
 from libs.common.settings import Settings
 from services.streamer.api.auth import AuthController, Cookies
 from services.streamer.api.docs import STYLE, DocsPage
-from services.streamer.api.errors import HANDLERS
+from services.streamer.api.errors import HANDLERS, plain_not_found
 from services.streamer.api.events import EventsController
 from services.streamer.api.files import file_routes
 from services.streamer.api.jobs import JobsController
@@ -105,7 +105,10 @@ def _litestar(gate: Gate, objects: ObjectStore, provided: dict[str, Any]) -> Lit
         security=[{"cookie": []}, {"bearer": []}],
     )
     events = Router(
-        "/", route_handlers=[EventsController], guards=[owner_only(gate)], security=[{"cookie": []}, {"bearer": []}]
+        "/",
+        route_handlers=[EventsController],
+        guards=[owner_only(gate)],
+        security=[{"cookie": []}, {"bearer": []}],
     )
     return Litestar(
         [AuthController, movies, events, *file_routes(objects), page_routes(DIST)],
@@ -123,6 +126,9 @@ def _openapi() -> OpenAPIConfig:
         version=version(),
         description="Search a film, ask for it, watch it.",
         path="/docs",
+        openapi_router=Router(
+            "/docs", route_handlers=[], after_request=plain_not_found, include_in_schema=False
+        ),
         render_plugins=[DocsPage()],
         components=Components(
             security_schemes={

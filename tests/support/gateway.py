@@ -1,4 +1,4 @@
-"""The gateway on a free port, in this process, by its own body; and the two services it asks, as answerers."""
+"""The gateway on a free port, in this process, by its own body; and answerers in the place of who it asks."""
 
 import asyncio
 import socket
@@ -10,7 +10,7 @@ from pathlib import Path
 import httpx
 from msgspec.structs import replace
 
-from libs.common import jobs
+from libs.common import jobs, streams
 from libs.common.bus import Bus
 from libs.common.errors import ErrorCode, ServiceError
 from libs.common.events import (
@@ -25,6 +25,7 @@ from libs.common.events import (
     MovieDetails,
     MoviePage,
     Preparing,
+    Progress,
     Queued,
     Ready,
     Releases,
@@ -34,14 +35,17 @@ from libs.common.events import (
     SimilarMovies,
     Started,
     TitleRef,
+    Unavailable,
 )
 from libs.common.health import Health
 from libs.common.queries import Answers
 from libs.common.service import Service
 from libs.common.settings import Gateway, Settings
 from services.streamer.app import body
+from services.streamer.auth.tokens import mint
 
 PASSWORD = "correct horse battery"
+SECRET = b"s" * 32
 MOVIES = "/api/movies-on-demand"
 START = datetime(2026, 1, 2, 3, 4, 5, tzinfo=UTC)
 UNKNOWN_MOVIE = 404
@@ -74,7 +78,9 @@ class Running:
 async def gateway(bus: Bus, data: Path, **changes: object) -> AsyncIterator[Running]:
     port = free_port()
     url = f"http://127.0.0.1:{port}"
-    settings = Settings(data_dir=str(data), public_url=url, gateway=Gateway(port=port), secret="s" * 32)
+    settings = Settings(
+        data_dir=str(data), public_url=url, gateway=Gateway(port=port), secret=SECRET.decode()
+    )
     async with asyncio.TaskGroup() as tasks:
         service = Service("streamer", replace(settings, **changes), bus, Health("streamer", "0"), tasks)
         try:
@@ -238,8 +244,50 @@ async def tell(bus: Bus, *events: JobEvent) -> int:
     return sequence
 
 
-async def until(check: Callable[[], object], *, timeout_s: float = 5.0) -> None:
-    """Until the coroutine function `check` returns something true."""
-    async with asyncio.timeout(timeout_s):
-        while not await check():  # type: ignore[misc]
+def bearer(session: str, *, secret: bytes = SECRET, ttl_s: int = 60) -> str:
+    return "Bearer " + mint(secret, session=session, ttl_s=ttl_s, now=datetime.now(UTC))
+
+
+async def applied(house: Running, bus: Bus, sequence: int) -> None:
+    """Until the gateway shows what the log has up to a sequence."""
+    event = await bus.js.get_msg(streams.JOBS, sequence)
+    job_id = str(event.subject).split(".")[1]
+    headers = {"authorization": bearer("test"), "last-event-id": str(sequence - 1)}
+    async with asyncio.timeout(5), house.client() as client:
+        while (await client.get(f"{MOVIES}/jobs/{job_id}", headers=headers)).status_code != 200:
             await asyncio.sleep(0.01)
+        async with client.stream("GET", f"/v1/jobs/{job_id}/events", headers=headers) as stream:
+            async for line in stream.aiter_lines():
+                if line.startswith("id: ") and int(line[4:]) >= sequence:
+                    return
+
+
+def refusal(response: httpx.Response) -> tuple[int, str]:
+    body = response.json()
+    assert set(body) == {"error", "code"}
+    assert body["error"]
+    return response.status_code, body["code"]
+
+
+def no_release(job_id: str) -> Unavailable:
+    return Unavailable(
+        id=jobs.event_id(job_id, "unavailable"),
+        at=datetime.now(UTC),
+        job_id=job_id,
+        code="NOT_FOUND",
+        message="No release can be had of this film.",
+    )
+
+
+def progress(job_id: str, done_bytes: int, *, delivery: int = 1) -> Progress:
+    return Progress(
+        at=datetime.now(UTC),
+        job_id=job_id,
+        attempt=1,
+        delivery=delivery,
+        stage="downloading",
+        done_bytes=done_bytes,
+        total_bytes=1000,
+        speed_bps=100.0,
+        eta_s=5.0,
+    )

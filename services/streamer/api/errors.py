@@ -97,6 +97,11 @@ HANDLERS: dict[int | type[Exception], Callable[[AnyRequest, Any], Response[Error
 }
 
 
+async def plain_not_found(response: Response[Any]) -> Response[Any]:
+    """Puts our own error in the place of Litestar's 404 page."""
+    return _answer(404, *_BY_STATUS[404]) if response.status_code == 404 else response
+
+
 def _answer(
     status: int, code: ErrorCode, sentence: str, headers: dict[str, str] | None = None
 ) -> Response[ErrorBody]:
@@ -106,6 +111,8 @@ def _answer(
 _MISSING = re.compile(r"Object missing required field `(\w+)`")
 _UNKNOWN = re.compile(r"Object contains unknown field `(.{1,60})`")
 _TYPE = re.compile(r"Expected `([^`]+)`, got `([^`]+)`")
+_BOUND = re.compile(r"Expected `(\w+)`( of length)? ([<>]=) (\d+)")
+_KINDS = {"str": "a text", "int": "a whole number", "object": "an object"}
 
 
 def _sentence(key: str, message: str) -> str:
@@ -116,7 +123,15 @@ def _sentence(key: str, message: str) -> str:
     if found := _UNKNOWN.match(message):
         return f"{found[1]} is not a field of this request."
     if found := _TYPE.match(message):
-        return f"{field or 'The body'} must be {found[1]}, not {found[2]}."
+        return f"{field or 'The body'} must be {_KINDS.get(found[1], found[1])}."
+    if found := _BOUND.match(message):
+        side = "at least" if found[3] == ">=" else "at most"
+        return (
+            f"{field} must {f'have {side} {found[4]} characters' if found[2] else f'be {side} {found[4]}'}."
+        )
+    if message == "'data'":
+        # Litestar's words for a body that isn't there.
+        return "The request needs a JSON body."
     if not field:
         return message if message.endswith(".") else f"{message}."
     return f"{field}: {message[:1].lower()}{message[1:]}."

@@ -26,10 +26,11 @@ _NUMBER = re.compile(r"\d{1,10}", re.ASCII)
 class FetchOrder(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """`release_id` is one of the film's releases; manual mode needs it."""
 
-    mode: Annotated[str, msgspec.Meta(extra_json_schema={"enum": ["auto", "manual"]})]
+    mode: Annotated[str, msgspec.Meta(extra_json_schema={"extra": {"enum": ["auto", "manual"]}})]
     release_id: str | None = None
     quality_preference: (
-        Annotated[str, msgspec.Meta(extra_json_schema={"enum": ["720p", "1080p", "4K"]})] | None
+        Annotated[str, msgspec.Meta(extra_json_schema={"extra": {"enum": ["720p", "1080p", "4K", None]}})]
+        | None
     ) = None
 
     def __post_init__(self) -> None:

@@ -119,11 +119,7 @@ class WatchingController(Controller):
         "/movies/{movie_id:str}/fetch",
         status_code=202,
         summary="Fetch a film, or join the job it already has",
-        responses={
-            200: ResponseSpec(
-                JobView, description="The job that the film already has.", generate_examples=False
-            )
-        },
+        responses=REFUSALS | {200: JOINED},
     )
     async def fetch(
         self,

@@ -1,13 +1,12 @@
 """Who may come in: a session cookie (with a CSRF token when it changes something), or a bearer token."""
 
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from datetime import datetime
 from typing import Any
 
 import msgspec
 from litestar.connection import ASGIConnection
 from litestar.handlers.base import BaseRouteHandler
-from litestar.types import Guard
 
 from libs.common.errors import ErrorCode, ServiceError
 from libs.common.security import same
@@ -21,6 +20,7 @@ _SAFE = ("GET", "HEAD", "OPTIONS")
 _BEARER = "bearer "
 
 Connection = ASGIConnection[Any, Any, Any, Any]
+Guard = Callable[[Connection, BaseRouteHandler], Awaitable[None]]
 
 
 class Visitor(msgspec.Struct, frozen=True):

@@ -8,6 +8,7 @@ import msgspec
 from libs.common.errors import ErrorCode, ServiceError
 
 FREE_TRIES = 5
+FIRST_WAIT_S = 4.0
 LONGEST_WAIT_S = 300.0
 FORGOTTEN_AFTER_S = 3600.0
 MAX_CLIENTS = 10_000
@@ -59,7 +60,7 @@ def _wait_s(count: int) -> float:
     """How long after so many tries the next one has to wait."""
     if count < FREE_TRIES:
         return 0.0
-    return min(2.0 ** min(count - FREE_TRIES, 16), LONGEST_WAIT_S)
+    return min(FIRST_WAIT_S * 2.0 ** min(count - FREE_TRIES, 16), LONGEST_WAIT_S)
 
 
 def _client(address: str) -> str:

@@ -1,0 +1,110 @@
+"""What is sent to the gateway, and its answers when that is wrong."""
+
+import itertools
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import httpx
+
+from libs.common.bus import Bus
+from tests.support.gateway import (
+    BROKEN_CATALOG_MOVIE,
+    MOVIE_WITHOUT_IMDB,
+    MOVIES,
+    UNKNOWN_MOVIE,
+    bearer,
+    gateway,
+    refusal,
+)
+
+WRONG_ORDERS: list[tuple[object, str]] = [
+    (None, "body"),
+    ([], "object"),
+    ({}, "mode is missing"),
+    ({"mode": "later"}, "'auto' or 'manual'"),
+    ({"mode": 1}, "mode"),
+    ({"mode": "manual"}, "release_id"),
+    ({"mode": "manual", "release_id": ""}, "release_id"),
+    ({"mode": "manual", "release_id": "x" * 301}, "release_id"),
+    ({"mode": "auto", "quality_preference": "8K"}, "'720p', '1080p' or '4K'"),
+    ({"mode": "auto", "quality": "4K"}, "quality is not a field"),
+]
+
+
+async def test_a_wrong_order_is_refused_in_words(owner: httpx.AsyncClient) -> None:
+    for order, sentence in WRONG_ORDERS:
+        response = await owner.post(f"{MOVIES}/movies/5/fetch", json=order)
+        assert refusal(response) == (400, "INVALID_INPUT"), order
+        assert sentence in response.json()["error"]
+    assert (await owner.get(f"{MOVIES}/jobs")).json()["total"] == 0
+
+
+REFUSED = [
+    ("/movies/0", 400, "INVALID_INPUT"),
+    ("/movies/-1", 400, "INVALID_INPUT"),
+    ("/movies/abc", 400, "INVALID_INPUT"),
+    ("/movies/1.5", 400, "INVALID_INPUT"),
+    ("/movies/٣", 400, "INVALID_INPUT"),
+    ("/movies/99999999999999999999", 400, "INVALID_INPUT"),
+    ("/movies/abc/similar", 400, "INVALID_INPUT"),
+    ("/movies/abc/releases", 400, "INVALID_INPUT"),
+    ("/movies/abc/stream", 400, "INVALID_INPUT"),
+    ("/movies/job_x/stream", 400, "INVALID_INPUT"),
+    ("/movies/5/stream", 404, "NOT_FOUND"),
+    ("/movies/job_1_ab/stream", 404, "NOT_FOUND"),
+    (f"/movies/{UNKNOWN_MOVIE}", 404, "NOT_FOUND"),
+    (f"/movies/{UNKNOWN_MOVIE}/releases", 404, "NOT_FOUND"),
+    (f"/movies/{BROKEN_CATALOG_MOVIE}", 502, "TMDB_ERROR"),
+    ("/search", 400, "INVALID_INPUT"),
+    ("/search?query=%20%20", 400, "INVALID_INPUT"),
+    (f"/search?query={'x' * 201}", 400, "INVALID_INPUT"),
+    ("/jobs/job_1", 400, "INVALID_INPUT"),
+    ("/jobs/..%2f..%2fsecret.key", 404, "NOT_FOUND"),
+    ("/jobs/job_1_AB", 400, "INVALID_INPUT"),
+    ("/jobs/job_1_ab", 404, "NOT_FOUND"),
+    ("/jobs?limit=0", 400, "INVALID_INPUT"),
+    ("/jobs?limit=101", 400, "INVALID_INPUT"),
+    ("/jobs?limit=x", 400, "INVALID_INPUT"),
+    ("/jobs?offset=-1", 400, "INVALID_INPUT"),
+    ("/jobs?offset=99999999999999999999", 400, "INVALID_INPUT"),
+    ("/jobs?status=sleeping", 400, "INVALID_INPUT"),
+    ("/nothing", 404, "NOT_FOUND"),
+]
+
+
+async def test_errors_have_their_status_and_code(owner: httpx.AsyncClient) -> None:
+    for path, status, code in REFUSED:
+        assert refusal(await owner.get(f"{MOVIES}{path}")) == (status, code), path
+
+
+PAGES = [("", 1), ("?page=3", 3), ("?page=x", 1), ("?page=0", 1), (f"?page={10**30}", 1)]
+
+
+async def test_a_page_that_is_none_is_the_first(owner: httpx.AsyncClient) -> None:
+    for path, (asked, got) in itertools.product(("/popular", "/top", "/movies/5/similar"), PAGES):
+        assert (await owner.get(f"{MOVIES}{path}{asked}")).json()["page"] == got, (path, asked)
+
+
+async def test_releases_are_shown_without_their_address(owner: httpx.AsyncClient) -> None:
+    response = await owner.get(f"{MOVIES}/movies/5/releases")
+    assert [release["id"] for release in response.json()["releases"]] == ["r1", "r2"]
+    assert "nzb" not in response.text
+    without = await owner.get(f"{MOVIES}/movies/{MOVIE_WITHOUT_IMDB}/releases")
+    assert without.json() == {"releases": []}
+
+
+async def test_a_service_that_is_away_is_told_in_words(bus: Bus, tmp_path: Path) -> None:
+    async with gateway(bus, tmp_path / "data") as running, running.client() as client:
+        response = await client.get(f"{MOVIES}/popular", headers={"authorization": bearer("cli")})
+    assert refusal(response) == (500, "INTERNAL_ERROR")
+    assert "catalog" in response.json()["error"]
+
+
+async def test_a_body_has_a_bound(owner: httpx.AsyncClient) -> None:
+    async def endless() -> AsyncIterator[bytes]:
+        for _ in range(100):
+            yield b"x" * 1024
+
+    for content in (b"x" * 70_000, endless()):
+        response = await owner.post(f"{MOVIES}/movies/5/fetch", content=content)
+        assert refusal(response) == (413, "INVALID_INPUT")
