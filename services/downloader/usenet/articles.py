@@ -115,14 +115,18 @@ class Parts:
     def needed(self, span: Span) -> list[int]:
         """The slots to fetch before `span` can be read. In an uneven file a guess: ask again after."""
         with self._lock:
-            slots: list[int] = []
-            position = 0 if self._mended else span.start
-            while not self._mended and position < span.end:
-                slot, end = self._covering(position)
-                if slot not in self._landed and slot not in slots:
-                    slots.append(slot)
+            if self._mended or span.start >= span.end:
+                return []
+            if self._size_bytes is None:
+                return [self._listed[0]]
+            slots: dict[int, None] = {}
+            position = span.start
+            while position < span.end:
+                slot, end = self._covering(position, self._size_bytes)
+                if slot not in self._landed:
+                    slots[slot] = None
                 position = max(end, position + 1)
-            return slots
+            return list(slots)
 
     def gaps(self) -> list[Span]:
         """The bytes that haven't landed, ascending and disjoint. Empty as long as the size is unknown."""
@@ -193,9 +197,8 @@ class Parts:
         is_last = span.end == file_bytes and span.length <= part_bytes
         return part_bytes if remainder == 0 and (is_last or span.length == part_bytes) else None
 
-    def _covering(self, position: int) -> tuple[int, int]:
+    def _covering(self, position: int, size_bytes: int) -> tuple[int, int]:
         """The slot that has this byte, or most likely has it, and where its bytes end."""
-        size_bytes = self._size_bytes or 1
         after_index = bisect_right(self._order, position, key=lambda slot: self._landed[slot].start)
         before, start = -1, 0
         if after_index:

@@ -250,7 +250,8 @@ class UsenetSource:
 
 
 def _as_claimed(index: int, post: NzbFile) -> PostedFile:
-    claimed = sum(segment.claimed_bytes for segment in post.segments)
+    # Never nothing: a file of which nothing can be had must show a hole.
+    claimed = max(sum(segment.claimed_bytes for segment in post.segments), 1)
     return PostedFile(
         index=index, subject=post.subject, name=name_in_subject(post.subject), size_bytes=claimed
     )

@@ -207,6 +207,20 @@ async def test_a_dead_release_says_so_at_once(start: Start, make_source: MakeSou
     assert source.holes(0) == (Span(0, source.files[0].size_bytes),)
 
 
+async def test_a_file_of_which_nothing_is_known_is_one_hole(start: Start, make_source: MakeSource):
+    post = Post({"film.mkv": noise(9_000), "more.mkv": noise(500)}, part_bytes=1_000)
+    silent = [msgspec.structs.replace(segment, claimed_bytes=0) for segment in post.nzb.files[0].segments]
+    file = msgspec.structs.replace(post.nzb.files[0], segments=tuple(silent))
+    liar = await start(Liar({post.message_id(1, 0): post.bodies[post.message_id(1, 0)]}))
+    source = make_source(msgspec.structs.replace(post.nzb, files=(file, post.nzb.files[1])), liar.account())
+    await source.open()
+    events = await filled(source)
+    assert source.holes(0) == (Span(0, 1),)
+    assert [event.span for event in events if isinstance(event, Lost)] == [Span(0, 1)]
+    with pytest.raises(BytesLost, match="430"):
+        await source.read(0, 0, 1, Urgency.PLAYER)
+
+
 async def test_unlisted_parts_are_holes(start: Start, make_source: MakeSource):
     data = noise(10_500)
     post = Post({"film.mkv": data}, part_bytes=1_000)
