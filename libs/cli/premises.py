@@ -54,8 +54,6 @@ def occupied(settings: Settings) -> Generator[None]:
 def end_leftovers(settings: Settings) -> bool:
     """End what an earlier supervisor, killed, left running on this directory; whether there was anything."""
     left = _left_running(settings)
-    if not left:
-        return False
     _wait_until_gone(left, settings.data, ENDS_BY_ITSELF_S)
     for number in (signal.SIGTERM, signal.SIGKILL):
         for pid in left:
@@ -63,7 +61,8 @@ def end_leftovers(settings: Settings) -> bool:
                 with suppress(ProcessLookupError):
                     os.kill(pid, number)
         _wait_until_gone(left, settings.data, TERMINATE_S)
-    return True
+    (settings.run_dir / SERVICES_FILE).unlink(missing_ok=True)
+    return bool(left)
 
 
 def _left_running(settings: Settings) -> list[int]:

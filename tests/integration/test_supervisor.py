@@ -29,7 +29,8 @@ class Up:
     def __init__(self, data: Path, port: int, *arguments: str) -> None:
         self.data = data
         data.mkdir(exist_ok=True)
-        self._output = data / "output.txt"
+        # Two of them may be on the same directory.
+        self._output = data.parent / f"output-{port}-{time.monotonic_ns()}.txt"
         environment = {k: v for k, v in os.environ.items() if not k.startswith("MATINEE_")}
         with self._output.open("wb") as output:
             self.process = subprocess.Popen(
@@ -183,9 +184,9 @@ def test_what_a_killed_supervisor_left_is_ended_by_the_next(data: Path) -> None:
         running.process.wait()
         watcher.kill()
         with up(data, port) as again:
-            again.wait("janitor")
-            assert "it left running has been ended" in again.said
+            eventually(lambda: "it left running has been ended" in again.said, 20)
             assert not nats.is_running() or nats.status() == psutil.STATUS_ZOMBIE
+            again.wait("janitor")
 
 
 def test_a_port_in_use_is_said(data: Path) -> None:
