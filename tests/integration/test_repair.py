@@ -136,13 +136,14 @@ async def test_a_film_whose_beginning_is_lost_is_found_by_its_name_and_mended(tm
 
 
 async def test_volumes_of_which_nothing_is_left_are_made_anew_and_then_the_film_is_found(tmp_path: Path):
-    """The first volume of a set, and one without a name: their sizes are only claimed, and too large."""
+    """The first volume of a set, and the last without a name: their sizes are only claimed, and too large."""
     (tmp_path / "packed").mkdir()
     film = tmp_path / "packed" / "film.mkv"
     film.write_bytes(FILM)
     volumes = [(path.name, path.read_bytes()) for path in write_rar_volumes(film, tmp_path, "film", 20_000)]
-    lost = {index: [Span(0, len(volumes[index][1]))] for index in (0, 3)}
-    release = Release(tmp_path, lost, recovery_blocks=30, files=volumes, posted_as={3: ""})
+    last = len(volumes) - 1
+    lost = {index: [Span(0, len(volumes[index][1]))] for index in (0, last)}
+    release = Release(tmp_path, lost, recovery_blocks=30, files=volumes, posted_as={last: ""})
 
     with pytest.raises(NeedsRepairFirst) as needs:
         await release.described()
@@ -150,7 +151,7 @@ async def test_volumes_of_which_nothing_is_left_are_made_anew_and_then_the_film_
     recovery = [volume.file for volume in protection.recovery_files]
     await release.filled([*protection.protected, *recovery])
     job = Job(par2=protection.par2, protected=protection.protected, recovery=recovery)
-    assert await repair(release.source, job, release.scratch) == [0, 3]
+    assert await repair(release.source, job, release.scratch) == [0, last]
 
     described = await describe(release.source)
     assert (described.film.name, described.film.size_bytes) == ("film.mkv", len(FILM))

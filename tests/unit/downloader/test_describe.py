@@ -122,6 +122,41 @@ async def test_if_the_index_is_lost_a_volume_tells_the_names(tmp_path: Path):
     assert described.recovery_files == [RecoveryFile(1, 1), RecoveryFile(2, 2)]
 
 
+async def test_if_a_part_of_the_index_is_lost_a_volume_tells_the_names(tmp_path: Path):
+    (tmp_path / "made").mkdir()
+    index, volume = create_par2(tmp_path / "made", [("film.mkv", FILM)], slice_bytes=100, recovery_blocks=1)
+    end_lost = [Span(HEAD_BYTES + 2000, len(index[1]))]
+    release = Release(tmp_path, [("xyz", FILM), index, volume], holes={1: end_lost})
+    assert (await release.described()).film.name == "film.mkv"
+
+
+async def test_a_volume_whose_beginning_is_lost_still_counts(tmp_path: Path):
+    (tmp_path / "made").mkdir()
+    par2 = create_par2(tmp_path / "made", [("film.mkv", FILM)], recovery_blocks=3)
+    release = Release(tmp_path, [("film.mkv", FILM), *par2], holes={3: [Span(0, 1)]})
+    assert (await release.described()).recovery_files == [RecoveryFile(2, 1), RecoveryFile(3, 2)]
+
+
+async def test_of_two_sets_the_one_that_can_mend_more_is_told(tmp_path: Path):
+    for name in ("small", "large"):
+        (tmp_path / name).mkdir()
+    files = [("film.mkv", FILM)]
+    small = create_par2(tmp_path / "small", files, slice_bytes=1000, recovery_blocks=2)
+    large = create_par2(tmp_path / "large", files, slice_bytes=2000, recovery_blocks=3)
+    described = await Release(tmp_path, [*files, *small, *large]).described()
+    assert described.par2 is not None
+    assert described.par2.slice_bytes == 2000
+
+
+async def test_a_set_without_recovery_blocks_can_mend_nothing(tmp_path: Path):
+    protected = in_volumes([("film.mkv", FILM)])
+    (tmp_path / "made").mkdir()
+    index = create_par2(tmp_path / "made", protected)[0]
+    with pytest.raises(BytesLost) as lost:
+        await Release(tmp_path, [*protected, index], holes={1: [Span(0, 1)]}).described()
+    assert not isinstance(lost.value, NeedsRepairFirst)
+
+
 async def test_the_set_that_protects_the_film_is_told(tmp_path: Path):
     for name in ("one", "two"):
         (tmp_path / name).mkdir()
@@ -143,6 +178,7 @@ async def test_the_set_that_protects_the_film_is_told(tmp_path: Path):
         ([("a.rar", made.archive([("Sample/a.mkv", FILM), ("f.mkv", FILM * 4)]))], "f.mkv"),
         ([("a.rar", made.archive([("big.bin", bytes(len(FILM) * 2)), ("f.mkv", FILM)]))], "f.mkv"),
         ([("a.rar", made.archive([("noext", FILM)]))], "noext"),
+        ([("a.rar", made.archive([("a.nfo", bytes(HEAD_BYTES - 80)), ("f.mkv", FILM)]))], "f.mkv"),
         ([("a.rar", made.archive([("../../etc/f.mkv", FILM)]))], "f.mkv"),
     ],
 )
@@ -160,6 +196,7 @@ def encrypted(name: str) -> bytes:
     return made.SIGNATURE + made.main() + made.entry(name, FILM, records=[made.EXTRA_ENCRYPTION]) + made.end()
 
 
+MANY = made.SIGNATURE + made.main() + made.entry("a", b"") * 7000
 RAR4 = b"Rar!\x1a\x07\x00" + bytes(60_000)
 
 
@@ -178,6 +215,7 @@ RAR4 = b"Rar!\x1a\x07\x00" + bytes(60_000)
         ([("a.rar", encrypted("film.mkv"))], NoFilm, "“film.mkv” is in an encrypted RAR archive"),
         ([("a.rar", RAR4), ("sample.mkv", SAMPLE)], NoFilm, "packed as RAR4"),
         ([("a.rar", RAR4), ("a.r00", RAR4), ("extras.mkv", FILM)], NoFilm, "packed as RAR4"),
+        ([(f"{n}.rar", MANY) for n in range(3)], ArchiveRefused, "more than 20000 files"),
         ([("a.7z", b"7z\xbc\xaf\x27\x1c" + bytes(9000)), ("e.mkv", SAMPLE)], NoFilm, "can't open yet"),
         ([("f.mkv.001", FILM), ("f.mkv.002", FILM)], NoFilm, "“f.mkv.001” is packed"),
         (

@@ -113,7 +113,7 @@ def test_a_description_that_lies_is_refused(data: bytes, says: str):
 
 def test_packets_of_another_set_are_passed_over():
     other = packed(Kind.FILE, b"o" * 16, FILE_ID + bytes(40) + b"evil")
-    assert [f.name for f in parse(main() + other + file()).files.values()] == ["name"]
+    assert [f.name for f in parse(main() + other + file() + other).files.values()] == ["name"]
 
 
 def test_overlapping_packets_cannot_cost_quadratic_time():
