@@ -16,8 +16,6 @@ from libs.common.settings import Settings
 
 LEAST_VERSION = (2, 12)
 """The first with scheduled messages, by which failed attempts are tried again."""
-START_S = 60.0
-"""A large store on a slow disk takes a while to be read."""
 
 
 class Broker:
@@ -63,13 +61,10 @@ class Broker:
             f"jetstream {{ store_dir: {json.dumps(str(self._store))}, sync_interval: always }}\n"
         )
 
-    async def started(self) -> None:
-        """Return once it answers. Raises TimeoutError."""
-        async with asyncio.timeout(START_S):
-            while not (self.pid and await self._answers()):  # noqa: ASYNC110  (no event in another process)
-                await asyncio.sleep(0.02)
-
-    async def _answers(self) -> bool:
+    async def answers(self) -> bool:
+        """Whether it is there now."""
+        if self.pid is None:
+            return False
         try:
             reader, writer = await asyncio.open_connection("127.0.0.1", self._port)
         except OSError:

@@ -38,6 +38,7 @@ class Child:
         self._lifeline = lifeline
         self._stdin = stdin
         self._say = say
+        self.deaths = 0
         self._process: asyncio.subprocess.Process | None = None
         self._task: asyncio.Task[None] | None = None
 
@@ -57,6 +58,7 @@ class Child:
             code = await self._run_once()
             if time.monotonic() - started >= STEADY_S:
                 pause_s = FIRST_PAUSE_S
+            self.deaths += 1
             said = self.log.last_line()
             self._say(f"{self.name} ended ({_in_words(code)}); starting it again. Its last words: {said}")
             await asyncio.sleep(pause_s)

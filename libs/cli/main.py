@@ -8,6 +8,7 @@ from pathlib import Path
 
 from libs.cli.failure import CommandFailed
 
+# As the settings have them; importing those would make every command slower.
 SERVICES = ("catalog", "indexer", "downloader", "streamer", "janitor")
 QUALITIES = ("720p", "1080p", "4K")
 INTERRUPTED = 130

@@ -12,14 +12,18 @@ from libs.cli.broker import Broker
 from libs.cli.child import Child
 from libs.cli.failure import CommandFailed
 from libs.cli.logfile import LogFile, loud
-from libs.cli.main import SERVICES
 from libs.cli.readiness import troubles
 from libs.cli.running import SERVICES_FILE, Ports, write_json
-from libs.common.service import LIFELINE
-from libs.common.settings import ENV_PREFIX, Settings, as_environment
+from libs.common.settings import ENV_PREFIX, SERVICES, Settings, as_environment
 
+# `libs.common.service` reads it; importing that would double the supervisor's size.
+LIFELINE = f"{ENV_PREFIX}LIFELINE_FD"
 LOOK_EVERY_S = 0.25
-ROTATE_EVERY_S = 10.0
+ROTATE_EVERY = 40
+"""Looks."""
+BROKER_START_S = 60.0
+"""A large store on a slow disk takes a while to be read."""
+BROKER_TRIES = 3
 READY_SOON_S = 20.0
 """Longer than this, and the owner is told what the wait is for."""
 SHOWN_LINES = 5
@@ -48,11 +52,15 @@ class Supervisor:
         self._broker = Broker(settings, self._ports)
         self._add("nats", self._broker.command(self._lifeline), _bare_environment())
         self._urls["nats"] = self._broker.url
-        try:
-            await self._broker.started()
-        except TimeoutError as error:
-            log = self._children["nats"].log
-            raise CommandFailed(f"nats-server did not start: {log.last_line()} ({log.path})") from error
+        server = self._children["nats"]
+        deadline = time.monotonic() + BROKER_START_S
+        while not await self._broker.answers():
+            if server.deaths >= BROKER_TRIES or time.monotonic() > deadline:
+                raise CommandFailed(
+                    f"nats-server did not start. Its last words: {server.log.last_line()} "
+                    f"(all of them: {server.log.path})"
+                )
+            await asyncio.sleep(0.02)
         return self._broker.url
 
     def start_sandbox(self, directory: Path) -> None:
@@ -68,10 +76,13 @@ class Supervisor:
         self._urls.setdefault("nats", settings.nats.url)
         environment = _bare_environment() | as_environment(settings) | {LIFELINE: str(self._lifeline)}
         for name in SERVICES:
-            port = settings.gateway.port if name == "streamer" else self._ports.of(name)
-            host = _reachable(settings.gateway.host) if name == "streamer" else "127.0.0.1"
+            variable = f"{ENV_PREFIX}{name.upper()}_PORT"
+            if name == "streamer":
+                host, port = _reachable(settings.gateway.host), str(settings.gateway.port)
+            else:
+                host, port = "127.0.0.1", os.environ.get(variable) or str(self._ports.of(name))
             command = [sys.executable, "-m", "libs.cli.main", "service", name, "--data", str(settings.data)]
-            self._add(name, command, environment | {f"{ENV_PREFIX}{name.upper()}_PORT": str(port)})
+            self._add(name, command, environment | {variable: port})
             self._urls[name] = f"http://{host}:{port}"
 
     def _add(
@@ -91,16 +102,25 @@ class Supervisor:
 
     async def watch(self) -> None:
         """Keep `services.json` true, show warnings, rotate logs; for ever."""
-        rotated_at = time.monotonic()
+        looks, trouble = 0, ""
         while True:
-            self._note()
-            for child in self._children.values():
-                self._show(child)
-            if time.monotonic() - rotated_at > ROTATE_EVERY_S:
-                rotated_at = time.monotonic()
-                for child in self._children.values():
-                    child.log.rotate()
+            try:
+                self._look(rotate=looks % ROTATE_EVERY == 0)
+                trouble = ""
+            except OSError as error:
+                # A full disk, most of all. The services say themselves what they can't do.
+                if str(error) != trouble:
+                    self._say(f"{error.filename or self._run_dir} can't be written: {error.strerror}")
+                trouble = str(error)
+            looks += 1
             await asyncio.sleep(LOOK_EVERY_S)
+
+    def _look(self, *, rotate: bool) -> None:
+        self._note()
+        for child in self._children.values():
+            self._show(child)
+            if rotate:
+                child.log.rotate()
 
     async def announce(self, public_url: str) -> None:
         """Say when everything is ready; and if that takes long, what it waits for."""

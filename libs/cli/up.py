@@ -27,7 +27,14 @@ def run(arguments: argparse.Namespace) -> int:
         if end_leftovers(settings):
             _say("An earlier Matinee was killed here; what it left running has been ended.")
         _check_gateway(settings)
-        asyncio.run(_until_stopped(arguments, settings))
+        try:
+            asyncio.run(_until_stopped(arguments, settings))
+        except ExceptionGroup as group:
+            # What a person can mend is not told as a stack of tasks.
+            failures = group.subgroup(CommandFailed)
+            if failures is None:
+                raise
+            raise failures.exceptions[0] from group
     return 0
 
 
@@ -94,6 +101,8 @@ async def _enter_sandbox(
 ) -> Settings:
     _say("This is the demo: its films are invented, and so is the internet they come from.")
     directory = settings.data / "sandbox"
+    if not directory.exists():
+        _say("Its films are made now, which takes about a minute, and kept.")
     directory.mkdir(parents=True, exist_ok=True)
     supervisor.start_sandbox(directory)
     return _settings(arguments, dict(os.environ) | await sandbox_environment(directory))

@@ -90,7 +90,8 @@ class Attempt:
         queued, settings = self._queued, self._settings
         if not settings.usenet:
             raise ServerRefused("No news server is set; add a [[usenet]] section to the settings.")
-        nzb = parse_nzb(await fetch_nzb(queued.pick, settings.indexers, f"matinee/{version()}"))
+        document = await fetch_nzb(queued.pick, settings.indexers, f"matinee/{version()}")
+        nzb = await asyncio.to_thread(parse_nzb, document)
         servers = [
             Server(
                 host=s.host,

@@ -6,7 +6,7 @@ Knows neither the bus nor Usenet: it is given a source, a store, and someone to 
 import asyncio
 import shutil
 from collections.abc import Callable, Mapping, Sequence
-from contextlib import suppress
+from contextlib import aclosing, suppress
 from pathlib import Path
 from typing import Protocol
 
@@ -156,11 +156,12 @@ class Pipeline:
     async def _fill(self, files: Sequence[int], land: Callable[[Landed], None] | None = None) -> int:
         """Bring these files; how many bytes of them are lost."""
         lost = 0
-        async for outcome in self._source.fill(files):
-            if not isinstance(outcome, Landed):
-                lost += outcome.span.length
-            elif land:
-                land(outcome)
+        async with aclosing(self._source.fill(files)) as outcomes:
+            async for outcome in outcomes:
+                if not isinstance(outcome, Landed):
+                    lost += outcome.span.length
+                elif land:
+                    land(outcome)
         return lost
 
     async def _mend(

@@ -4,7 +4,7 @@ A `Source` hides whether bytes come from Usenet articles or torrent pieces. Ever
 repair, publish, play) knows only posted files and byte ranges in them.
 """
 
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncGenerator, Sequence
 from enum import IntEnum
 from pathlib import Path
 from typing import Protocol
@@ -81,7 +81,7 @@ class Source(Protocol):
         """Exactly these bytes, verified; fetches what isn't there yet. Raises `BytesLost` for a hole."""
         ...
 
-    def fill(self, files: Sequence[int]) -> AsyncIterator[Landed | Lost]:
+    def fill(self, files: Sequence[int]) -> AsyncGenerator[Landed | Lost]:
         """Bring the whole of these files into the spool, each byte once; tells as it goes, in any order.
 
         What is already there is told first. Ends when every byte is landed or lost.

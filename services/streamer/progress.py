@@ -5,6 +5,7 @@ from contextlib import suppress
 
 import msgspec
 import structlog
+from nats.errors import Error as NatsError
 
 from libs.common import streams
 from libs.common.bus import Bus
@@ -82,7 +83,7 @@ async def follow_progress(bus: Bus, board: ProgressBoard) -> None:
         async for message in subscription.messages:
             _note(board, message.data)
     finally:
-        with suppress(Exception):
+        with suppress(NatsError):
             await subscription.unsubscribe()
 
 

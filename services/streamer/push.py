@@ -113,6 +113,9 @@ class Push:
 
         Of one job only if `job_id` is given, and then also when it is over.
         """
+        if after is not None and after > self._projection.sequence:
+            # Of another log than ours: nobody knows what this page has seen.
+            after = None
         if job_id is not None:
             job = await self._jobs.job(job_id)
             return [self._update(job)] if job and job.sequence > (after or 0) else []

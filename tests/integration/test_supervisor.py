@@ -200,6 +200,18 @@ def test_a_port_in_use_is_said(data: Path) -> None:
             )
 
 
+def test_a_broker_that_cannot_start_is_told_with_its_last_words(data: Path) -> None:
+    data.mkdir()
+    (data / "nats").write_text("where the store should be")
+    with up(data, free_port()) as running:
+        assert running.process.wait(30) == 1
+        last = running.said.splitlines()[-1]
+        assert last.startswith("nats-server did not start. Its last words: ")
+        assert "not a directory" in last
+        assert "Traceback" not in running.said
+        assert running.left_running() == []
+
+
 def test_a_broker_of_the_owners_own_is_used(data: Path, nats_server: Any) -> None:
     data.mkdir()
     config = data / "matinee.toml"

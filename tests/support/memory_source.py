@@ -1,6 +1,6 @@
 """A release that is simply there: the Source protocol over bytes in memory, with holes as a test wants."""
 
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncGenerator, Mapping, Sequence
 from pathlib import Path
 
 from services.downloader.errors import BytesLost
@@ -52,7 +52,7 @@ class MemorySource:
         self.bytes_received += length
         return data[offset : offset + length]
 
-    async def fill(self, files: Sequence[int]) -> AsyncIterator[Landed | Lost]:
+    async def fill(self, files: Sequence[int]) -> AsyncGenerator[Landed | Lost]:
         for file in files:
             self.filled.append(file)
             data = bytearray(self._bytes[file])

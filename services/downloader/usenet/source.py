@@ -3,7 +3,7 @@
 import asyncio
 from bisect import bisect_left
 from collections import defaultdict
-from collections.abc import AsyncIterator, Iterable, Sequence
+from collections.abc import AsyncGenerator, Iterable, Sequence
 from contextlib import suppress
 from itertools import islice
 from pathlib import Path
@@ -107,7 +107,7 @@ class UsenetSource:
             return self._spool.read(file, offset, length)
         return await asyncio.to_thread(self._spool.read, file, offset, length)
 
-    async def fill(self, files: Sequence[int]) -> AsyncIterator[Landed | Lost]:
+    async def fill(self, files: Sequence[int]) -> AsyncGenerator[Landed | Lost]:
         """See `Source.fill`."""
         filling = Filling(self._parts, files, self._finish, self._reason)
         absent = filling.absent()

@@ -7,6 +7,7 @@ import msgspec
 from litestar import Controller, Response, get, post
 from litestar.datastructures import Cookie
 from litestar.di import NamedDependency
+from litestar.openapi.datastructures import ResponseSpec
 from litestar.params import JSONBody
 
 from libs.common.errors import ErrorCode, ServiceError
@@ -41,6 +42,9 @@ class Ticket(msgspec.Struct, frozen=True, kw_only=True):
     token_type: Literal["Bearer"]
     expires_in: int
     csrf_token: str
+
+
+SIGNED_OUT = ResponseSpec(None, description="The session is over.", generate_examples=False)
 
 
 class Cookies:
@@ -131,7 +135,7 @@ class AuthController(Controller):
             raise ServiceError(ErrorCode.UNAUTHORIZED, "The session is over; sign in again.")
         return _welcome(grant, cookie_jar)
 
-    @post("/logout", status_code=204, responses=REFUSALS, summary="End the session")
+    @post("/logout", status_code=204, responses=REFUSALS | {204: SIGNED_OUT}, summary="End the session")
     async def logout(
         self,
         request: AnyRequest,

@@ -25,7 +25,7 @@ def page_routes(dist: Path) -> HTTPRouteHandler:
     @route(["/", "/{page_path:path}"], http_method=[HttpMethod.GET, HttpMethod.HEAD], include_in_schema=False)
     async def page(request: AnyRequest) -> Response[bytes]:
         path = request.url.path.strip("/")
-        file = await asyncio.to_thread(_find, root, path)
+        file = await asyncio.to_thread(find, root, path)
         if file:
             return await _file(request, file, is_hashed=path.startswith(f"{_HASHED}/"))
         if path and not _is_page(path, request.headers.get("accept", "")):
@@ -42,7 +42,7 @@ def _is_page(path: str, accept: str) -> bool:
     return path.partition("/")[0] not in _NOT_PAGES and "text/html" in accept
 
 
-def _find(root: Path, path: str) -> Path | None:
+def find(root: Path, path: str) -> Path | None:
     """The built file of that path, if there is one; never anything outside the root."""
     if not path or "\0" in path or len(path) > 300:
         return None

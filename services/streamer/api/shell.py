@@ -73,11 +73,8 @@ def content_security_policy(settings: Settings, styles: Sequence[str]) -> str:
     """
     films = [_origin(settings.public_url)]
     if settings.storage.kind == "s3":
-        endpoint = urlsplit(settings.storage.endpoint)
-        films += [
-            _origin(settings.storage.endpoint),
-            f"{endpoint.scheme}://{settings.storage.bucket}.{endpoint.netloc}",
-        ]
+        # Its URLs are in path style: the bucket is no part of the host.
+        films.append(_origin(settings.storage.endpoint))
     hashes = " ".join(f"'sha256-{_sha256(style)}'" for style in styles)
     return "; ".join(
         (

@@ -88,7 +88,7 @@ async def test_the_stream_goes_on_where_it_broke_off(
 async def test_a_strange_last_event_id_is_none(bus: Bus, house: Running, owner: httpx.AsyncClient) -> None:
     story = Story(5, 1)
     await applied(house, bus, await tell(bus, story.requested()))
-    for last_event_id in ("", "x", "-1", "1e9", "9" * 400, "٣"):
+    for last_event_id in ("", "x", "-1", "1e9", "9" * 18, "9" * 400, "٣"):
         headers = {"last-event-id": last_event_id.encode()}
         async with owner.stream("GET", "/v1/events", headers=headers) as response:
             assert (await Feed(response).next())[1]["job_id"] == story.job_id

@@ -7,7 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from libs.cli.main import main
+from libs.cli.main import SERVICES, main
+from libs.common import settings
 
 
 @pytest.fixture(autouse=True)
@@ -116,6 +117,10 @@ def test_without_a_gateway_it_is_said_how_to_start_one(
     (nowhere / "matinee.toml").write_text("[gateway]\nport = 9")
     assert main(arguments) == 1
     assert "start Matinee by `matinee up`" in capsys.readouterr().err
+
+
+def test_the_services_are_those_of_the_settings() -> None:
+    assert SERVICES == settings.SERVICES
 
 
 def test_help_is_quick_because_it_imports_nothing() -> None:

@@ -10,13 +10,14 @@ from typing import Any
 
 import pytest
 
-from libs.cli import lifeline
+from libs.cli import lifeline, supervisor
 from libs.cli.broker import check_version
 from libs.cli.demo import environment_for
 from libs.cli.failure import CommandFailed
 from libs.cli.fetch import choose
 from libs.cli.replay import differences
 from libs.cli.running import Ports, is_free, read_json, write_json
+from libs.common import service
 from libs.common.settings import load
 
 
@@ -133,6 +134,10 @@ def test_a_program_ends_with_its_lifeline(how: str) -> None:
         assert process.wait(10) == 128 + signal.SIGTERM
     with pytest.raises(ProcessLookupError):
         os.kill(pid, 0)
+
+
+def test_the_lifeline_is_named_as_the_services_read_it() -> None:
+    assert supervisor.LIFELINE == service.LIFELINE
 
 
 def test_a_program_that_ends_by_itself_gives_its_code() -> None:
