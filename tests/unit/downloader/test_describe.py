@@ -141,11 +141,18 @@ async def test_of_two_sets_the_one_that_can_mend_more_is_told(tmp_path: Path):
     for name in ("small", "large"):
         (tmp_path / name).mkdir()
     files = [("film.mkv", FILM)]
-    small = create_par2(tmp_path / "small", files, slice_bytes=1000, recovery_blocks=2)
-    large = create_par2(tmp_path / "large", files, slice_bytes=2000, recovery_blocks=3)
+    small = create_par2(tmp_path / "small", files, slice_bytes=2000, recovery_blocks=2)
+    large = create_par2(tmp_path / "large", files, slice_bytes=1000, recovery_blocks=9)
     described = await Release(tmp_path, [*files, *small, *large]).described()
     assert described.par2 is not None
-    assert described.par2.slice_bytes == 2000
+    assert described.par2.slice_bytes == 1000
+
+
+async def test_of_a_film_that_is_lost_altogether_par2_knows_the_size(tmp_path: Path):
+    (tmp_path / "made").mkdir()
+    par2 = create_par2(tmp_path / "made", [("film.mkv", FILM)])
+    release = Release(tmp_path, [("film.mkv", FILM), *par2], holes={0: [Span(0, len(FILM))]})
+    assert (await release.described()).film.size_bytes == len(FILM)
 
 
 async def test_a_set_without_recovery_blocks_can_mend_nothing(tmp_path: Path):
