@@ -47,7 +47,7 @@ class NatsServer:
             [*command, "--ports_file_dir", ports], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
         )
         deadline = time.monotonic() + 10
-        while not (found := list(ports.glob("*.ports"))):
+        while not (found := [p for p in ports.glob("*.ports") if p.stat().st_size]):
             assert time.monotonic() < deadline, "nats-server did not start"
             time.sleep(0.005)
         self._port = int(json.loads(found[0].read_text())["nats"][0].rpartition(":")[2])
