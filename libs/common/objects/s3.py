@@ -134,8 +134,9 @@ class S3Store:
                 client = await self.client()
                 pages = _pages(client, "list_multipart_uploads", Bucket=self._bucket, Prefix=prefix)
                 uploads = [upload async for page in pages for upload in page.get("Uploads", ())]
-        except _NotOffered:
-            # Such a server drops unfinished uploads by a rule of the bucket.
+        except (_NotOffered, _UploadIsOver):
+            # Not offered: such a server drops unfinished uploads by a rule of the bucket. Over: rclone says
+            # so of a bucket that never had one.
             return
         for upload in uploads:
             await self.abort_upload(upload["Key"], upload["UploadId"])
