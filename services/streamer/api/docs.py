@@ -43,7 +43,7 @@ def page_of(document: dict[str, Any]) -> str:
     return (
         f'<!doctype html><html lang="en"><meta charset="utf-8"><title>{title} API</title>'
         f"<style>{STYLE}</style>"
-        f'<meta name="viewport" content="width=device-width">'
+        '<meta name="viewport" content="width=device-width"><link rel="icon" href="/favicon.svg">'
         f"<h1>{title} API {escape(document['info']['version'])}</h1>"
         f"<p>{escape(document['info'].get('description') or '')} "
         f'The same for programs: <a href="/docs/openapi.json">openapi.json</a></p>'
