@@ -19,5 +19,5 @@ def run(arguments: argparse.Namespace) -> int:
             f"The {name} service can't start: the package {error.name} is missing. "
             f"Install what it needs: pip install 'matinee[{name}]'."
         ) from error
-    live(name, settings, app.body, own_http=name == "streamer")
+    live(name, settings, app.body)
     return 0

@@ -37,6 +37,8 @@ LEASE_HEARTBEAT_S = 5.0
 DRAIN_TIMEOUT_S = 2
 RECONNECT_WAIT_S = 0.25
 VIOLATION_COUNTS_S = 300.0
+OLDEST_SERVER = (2, 12)
+"""The first with scheduled messages."""
 WRONG_LAST_SEQUENCE = 10071
 NO_MESSAGE_FOUND = 10037
 
@@ -134,6 +136,9 @@ class Bus:
             return "NATS is not connected"
         if self._violation and time.monotonic() - self._violation[0] < VIOLATION_COUNTS_S:
             return f"NATS denied a permission: {self._violation[1][:200]}"
+        version = self.client.connected_server_version
+        if (version.major, version.minor) < OLDEST_SERVER:
+            return f"the NATS server is {version.major}.{version.minor}; Matinee needs 2.12 or newer"
         return None
 
     async def probe(self) -> str | None:
@@ -161,7 +166,10 @@ class Bus:
             await self._publish(event.subject, encode(event), only_first, patience_s=10.0)
         except Conflict:
             # The check comes before the duplicate check: the conflict may be with our own first try.
-            stored = await self.js.get_last_msg(streams.JOBS, event.subject, direct=True)
+            try:
+                stored = await self.js.get_last_msg(streams.JOBS, event.subject, direct=True)
+            except (NatsError, TimeoutError) as error:
+                raise BusUnavailable("NATS does not answer") from error
             return headers_of(stored).get("Nats-Msg-Id") == event.id
         return True
 

@@ -80,11 +80,13 @@ class QuietServer(uvicorn.Server):
 
 
 class HttpServer:
-    """Serves an ASGI app for as long as the block runs; streams still open at the end get two seconds."""
+    """Serves `app`, which may be exchanged, while the block runs; at the end open streams get two seconds."""
 
     def __init__(self, app: Any, *, host: str, port: int) -> None:
+        self.app = app
         config = uvicorn.Config(
-            app,
+            self._current,
+            interface="asgi3",
             log_config=None,
             access_log=False,
             lifespan="off",
@@ -95,6 +97,9 @@ class HttpServer:
         self._socket = socket.create_server((host, port))
         self._task: asyncio.Task[None] | None = None
 
+    async def _current(self, scope: Scope, receive: Receive, send: Send) -> None:
+        await self.app(scope, receive, send)
+
     @property
     def port(self) -> int:
         return int(self._socket.getsockname()[1])
@@ -103,10 +108,14 @@ class HttpServer:
         self._task = asyncio.create_task(self._server.serve(sockets=[self._socket]), name="http")
         return self
 
-    async def __aexit__(self, *_: object) -> None:
+    async def stop(self) -> None:
+        """Idempotent."""
         self._server.should_exit = True
         if self._task:
             await asyncio.wait({self._task}, timeout=3)
+
+    async def __aexit__(self, *_: object) -> None:
+        await self.stop()
 
 
 async def _bounded(check: Check) -> str | None:

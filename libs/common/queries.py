@@ -33,6 +33,8 @@ Q = TypeVar("Q", bound=Query)
 
 async def ask(bus: Bus, query: Query, kind: type[Answer], *, timeout_s: float = 20.0) -> Answer:
     """The answer. Raises ServiceError: the answering service's code, or INTERNAL_ERROR if nobody answers."""
+    if trouble := bus.trouble():
+        raise ServiceError(ErrorCode.INTERNAL_ERROR, f"{trouble}; try again in a moment.")
     try:
         reply = await bus.client.request(query.subject, encode(query), timeout=timeout_s)
     except NoRespondersError as error:

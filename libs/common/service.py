@@ -10,12 +10,12 @@ import importlib.metadata
 import os
 import signal
 from collections.abc import Awaitable, Callable, Coroutine
-from typing import Any
+from typing import Any, TypedDict
 
 import structlog
+from nats.errors import Error as NatsError
 
 from libs.common.bus import Bus
-from libs.common.errors import BusError
 from libs.common.health import Check, Health, HttpServer
 from libs.common.settings import Settings
 from libs.common.streams import provision
@@ -35,29 +35,28 @@ def version() -> str:
 class Service:
     """What a service's body works with.
 
-    On a stop: first its HTTP servers end, then its tasks, then what it registered to be closed, last first.
+    On a stop: first its HTTP server ends, then its tasks, then what it registered to be closed, last first.
     """
 
     def __init__(
-        self, name: str, settings: Settings, bus: Bus, health: Health, tasks: asyncio.TaskGroup
+        self, settings: Settings, bus: Bus, http: HttpServer, health: Health, tasks: asyncio.TaskGroup
     ) -> None:
-        self.name = name
         self.settings = settings
         self.bus = bus
         self.health = health
+        self._http = http
         self.stopping = asyncio.Event()
         self._group = tasks
         self._tasks: list[asyncio.Task[None]] = []
-        self._front = contextlib.AsyncExitStack()
         self._closers = contextlib.AsyncExitStack()
 
     def task(self, work: Coroutine[Any, Any, None], name: str) -> None:
         """Run it until the service stops. If it raises, the service ends; its supervisor starts it again."""
         self._tasks.append(self._group.create_task(work, name=name))
 
-    async def http(self, app: Any, *, host: str, port: int) -> None:
-        """Serve an ASGI app until the service stops."""
-        await self._front.enter_async_context(HttpServer(app, host=host, port=port))
+    def serve(self, app: Any) -> None:
+        """Have this ASGI app answer from now on; it answers the health endpoints too (`health.answer`)."""
+        self._http.app = app
 
     def on_close(self, close: Callable[[], Awaitable[None]]) -> None:
         self._closers.push_async_callback(close)
@@ -68,7 +67,7 @@ class Service:
 
     async def stop(self) -> None:
         self.stopping.set()
-        await self._front.aclose()
+        await self._http.stop()
         for task in self._tasks:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
@@ -78,18 +77,17 @@ class Service:
 Body = Callable[[Service], Awaitable[None]]
 
 
-def run(name: str, settings: Settings, body: Body, *, own_http: bool = False) -> None:
-    """Run a service until it is told to stop. `own_http`: the body serves the health endpoints itself."""
+def run(name: str, settings: Settings, body: Body) -> None:
+    """Run a service until it is told to stop. Its port answers before anything else works."""
     configure_logs(name, settings.secrets())
     BUILD.labels(service=name, version=version()).set(1)
-    asyncio.run(_live(name, settings, body, own_http))
+    asyncio.run(_live(name, settings, body))
 
 
-async def _live(name: str, settings: Settings, body: Body, own_http: bool) -> None:
+async def _live(name: str, settings: Settings, body: Body) -> None:
     stopping = asyncio.Event()
     _listen_for_the_end(stopping)
-    health = Health(name, version())
-    main = asyncio.create_task(_serve(name, settings, body, health, stopping, own_http), name=name)
+    main = asyncio.create_task(_serve(name, settings, body, stopping), name=name)
     stop = asyncio.create_task(stopping.wait(), name="stop")
     await asyncio.wait({main, stop}, return_when=asyncio.FIRST_COMPLETED)
     if not main.done():
@@ -103,22 +101,21 @@ async def _live(name: str, settings: Settings, body: Body, own_http: bool) -> No
     log.info("stopped")
 
 
-async def _serve(
-    name: str, settings: Settings, body: Body, health: Health, stopping: asyncio.Event, own_http: bool
-) -> None:
-    async with contextlib.AsyncExitStack() as stack:
-        if not own_http:
-            await stack.enter_async_context(HttpServer(health, host="127.0.0.1", port=_port(name)))
+async def _serve(name: str, settings: Settings, body: Body, stopping: asyncio.Event) -> None:
+    health = Health(name, version())
+    async with HttpServer(health, **_address(name, settings)) as http:
         bus = await connect(settings, name, health)
-        stack.push_async_callback(bus.close)
-        async with asyncio.TaskGroup() as tasks:
-            service = Service(name, settings, bus, health, tasks)
-            try:
-                await body(service)
-                log.info("started", version=version())
-                await stopping.wait()
-            finally:
-                await service.stop()
+        try:
+            async with asyncio.TaskGroup() as tasks:
+                service = Service(settings, bus, http, health, tasks)
+                try:
+                    await body(service)
+                    log.info("started", version=version())
+                    await stopping.wait()
+                finally:
+                    await service.stop()
+        finally:
+            await bus.close()
 
 
 async def connect(settings: Settings, name: str, health: Health | None = None) -> Bus:
@@ -135,13 +132,21 @@ async def connect(settings: Settings, name: str, health: Health | None = None) -
         try:
             await provision(bus.js)
             return bus
-        except (BusError, TimeoutError, OSError) as error:
-            log.warning("provision_waits", error=type(error).__name__)
+        except (NatsError, TimeoutError) as error:
+            log.warning("provision_waits", error=type(error).__name__, detail=str(error)[:200])
             await asyncio.sleep(0.5)
 
 
-def _port(name: str) -> int:
-    return int(os.environ.get(f"MATINEE_{name.upper()}_PORT", "0"))
+class _Address(TypedDict):
+    host: str
+    port: int
+
+
+def _address(name: str, settings: Settings) -> _Address:
+    """The gateway's is the owner's choice; the others listen on loopback, on a port they are given."""
+    if name == "streamer":
+        return {"host": settings.gateway.host, "port": settings.gateway.port}
+    return {"host": "127.0.0.1", "port": int(os.environ.get(f"MATINEE_{name.upper()}_PORT", "0"))}
 
 
 def _listen_for_the_end(stopping: asyncio.Event) -> None:

@@ -11,9 +11,9 @@ from litestar.openapi.spec import Components, SecurityScheme
 
 from libs.common import streams
 from libs.common.errors import SettingsError
-from libs.common.objects import ObjectStore, open_store
+from libs.common.installation import installation_secret, installation_store
+from libs.common.objects import ObjectStore
 from libs.common.projection import Database, Projection
-from libs.common.security import load_or_create_secret
 from libs.common.service import Service, version
 from libs.common.settings import Settings
 from services.streamer.api.auth import AuthController, Cookies
@@ -46,13 +46,7 @@ async def body(service: Service) -> None:
     settings, bus = service.settings, service.bus
     if settings.gateway.mode != "owner":
         raise SettingsError('gateway.mode can only be "owner" in this version.')
-    secret = settings.secret.encode() or load_or_create_secret(settings.data / "secret.key")
-    objects = open_store(
-        settings.storage,
-        files_root=settings.data / "store",
-        public_url=settings.public_url,
-        secret=secret,
-    )
+    secret, objects = installation_secret(settings), installation_store(settings)
     service.on_close(objects.close)
     database = Database(settings.database("streamer"), SCHEMA)
     await database.open()
@@ -87,8 +81,7 @@ async def body(service: Service) -> None:
         "store": store,
         "throttle": Throttle(time.monotonic),
     }
-    app = Shell(_litestar(gate, objects, provided), service.health, _policy(settings))
-    await service.http(app, host=settings.gateway.host, port=settings.gateway.port)
+    service.serve(Shell(_litestar(gate, objects, provided), service.health, _policy(settings)))
 
 
 async def _close_when_stopping(service: Service, push: Push) -> None:

@@ -21,7 +21,6 @@ from libs.common.events import (
     SearchMovies,
     SimilarMovies,
 )
-from libs.common.health import Health
 from libs.common.service import Service, connect
 from libs.common.settings import Nats, Settings, Tmdb
 from libs.sandbox.faults import Faults, TmdbFaults
@@ -31,6 +30,7 @@ from services.catalog.app import body
 from services.catalog.queries import LISTS_FRESH_S, Catalog
 from services.catalog.store import Cache
 from tests.conftest import NatsServer
+from tests.support.service import running
 
 
 @pytest.fixture
@@ -49,21 +49,16 @@ def settings(sandbox: Sandbox, nats_server: NatsServer, tmp_path: Path) -> Setti
 
 
 @asynccontextmanager
-async def running(settings: Settings) -> AsyncGenerator[Service]:
+async def catalog_of(settings: Settings) -> AsyncGenerator[Service]:
     bus = await connect(settings, "catalog")
-    async with asyncio.TaskGroup() as tasks:
-        service = Service("catalog", settings, bus, Health("catalog", "0"), tasks)
-        try:
-            await body(service)
-            yield service
-        finally:
-            await service.stop()
+    async with running("catalog", settings, bus, body) as service:
+        yield service
     await bus.close()
 
 
 @pytest.fixture
 async def catalog(settings: Settings, bus: Bus) -> AsyncIterator[Service]:
-    async with running(settings) as service:
+    async with catalog_of(settings) as service:
         # Endpoints are subscribed a moment after the task starts.
         await asyncio.sleep(0.2)
         yield service

@@ -26,7 +26,6 @@ from libs.common.events import (
     Unavailable,
     encode,
 )
-from libs.common.health import Health
 from libs.common.jobs import JobState, Phase, event_id
 from libs.common.service import Service, connect
 from libs.common.settings import IndexerSettings, Nats, Settings
@@ -39,6 +38,7 @@ from services.indexer.handlers import Handlers
 from services.indexer.search import Search
 from services.indexer.store import FRESH_S, Cache
 from tests.conftest import NatsServer
+from tests.support.service import running
 
 JOB = "job_1_a"
 TITLE = TitleRef(
@@ -74,28 +74,23 @@ def index_of(sandbox: Sandbox, name: str = "Sandbox Index") -> IndexerSettings:
 
 
 @asynccontextmanager
-async def running(
+async def indexer_of(
     nats_server: NatsServer, directory: Path, *indexers: IndexerSettings
 ) -> AsyncGenerator[Service]:
     settings = Settings(
         data_dir=str(directory / "data"), nats=Nats(url=nats_server.url), indexers=tuple(indexers)
     )
     bus = await connect(settings, "indexer")
-    async with asyncio.TaskGroup() as tasks:
-        service = Service("indexer", settings, bus, Health("indexer", "0"), tasks)
-        try:
-            await body(service)
-            # Endpoints are subscribed a moment after the task starts.
-            await asyncio.sleep(0.2)
-            yield service
-        finally:
-            await service.stop()
+    async with running("indexer", settings, bus, body) as service:
+        # Endpoints are subscribed a moment after the task starts.
+        await asyncio.sleep(0.2)
+        yield service
     await bus.close()
 
 
 @pytest.fixture
 async def indexer(nats_server: NatsServer, sandbox: Sandbox, tmp_path: Path) -> AsyncIterator[Service]:
-    async with running(nats_server, tmp_path, index_of(sandbox)) as service:
+    async with indexer_of(nats_server, tmp_path, index_of(sandbox)) as service:
         yield service
 
 
@@ -300,7 +295,7 @@ async def test_the_key_is_nowhere(bus: Bus, sandbox: Sandbox) -> None:
 async def test_what_the_owner_has_to_set(
     nats_server: NatsServer, bus: Bus, tmp_path: Path, indexers: tuple[IndexerSettings, ...], words: str
 ) -> None:
-    async with running(nats_server, tmp_path, *indexers) as service:
+    async with indexer_of(nats_server, tmp_path, *indexers) as service:
         answer = await unavailable(bus, request())
         assert await service.health.troubles() == []
     assert answer.code == "INTERNAL_ERROR"
@@ -312,7 +307,7 @@ async def test_one_indexer_that_answers_is_enough(
     nats_server: NatsServer, bus: Bus, sandbox: Sandbox, tmp_path: Path
 ) -> None:
     down = IndexerSettings(name="Down", url="http://127.0.0.1:1", api_key="some-key")
-    async with running(nats_server, tmp_path, down, index_of(sandbox)):
+    async with indexer_of(nats_server, tmp_path, down, index_of(sandbox)):
         answer = await queued(bus, request())
         await releases(bus)
     assert answer.pick.title == BEST
@@ -321,7 +316,7 @@ async def test_one_indexer_that_answers_is_enough(
 
 async def test_the_first_ones_error_if_all_fail(nats_server: NatsServer, bus: Bus, tmp_path: Path) -> None:
     down = [IndexerSettings(name=n, url="http://127.0.0.1:1", api_key="some-key") for n in ("One", "Two")]
-    async with running(nats_server, tmp_path, *down):
+    async with indexer_of(nats_server, tmp_path, *down):
         answer = await unavailable(bus, request())
     assert answer.code == "NZBGEEK_ERROR"
     assert answer.message.startswith("One ")
@@ -331,7 +326,7 @@ async def test_the_first_ones_error_if_all_fail(nats_server: NatsServer, bus: Bu
 async def test_the_same_release_at_two_indexers_is_two_offers(
     nats_server: NatsServer, bus: Bus, sandbox: Sandbox, tmp_path: Path
 ) -> None:
-    async with running(nats_server, tmp_path, index_of(sandbox, "One"), index_of(sandbox, "Two")):
+    async with indexer_of(nats_server, tmp_path, index_of(sandbox, "One"), index_of(sandbox, "Two")):
         found = await releases(bus)
     assert sorted(one.indexer for one in found if one.title == BEST) == ["One", "Two"]
     assert len({one.release_id for one in found}) == len(found) == 10

@@ -16,7 +16,6 @@ import pytest
 from libs.common import streams
 from libs.common.bus import Bus
 from libs.common.events import Alert, Blame, Failed, JobEvent, Queued, decode, encode
-from libs.common.health import Health
 from libs.common.joblog import job_state
 from libs.common.jobs import JobState, Phase, event_id
 from libs.common.objects import ObjectStore, open_store
@@ -27,6 +26,7 @@ from services.janitor.app import body
 from services.janitor.deadletters import Advisory, DeadLetters
 from tests.conftest import NatsServer
 from tests.support.s3_server import KEY_ID, SECRET_KEY, rclone
+from tests.support.service import running
 from tests.unit.janitor.story import Story, candidate
 
 JOB = "job_1_a"
@@ -52,13 +52,8 @@ def settings_for(
 @asynccontextmanager
 async def janitor(settings: Settings) -> AsyncIterator[Service]:
     bus = await connect(settings, "janitor")
-    async with asyncio.TaskGroup() as tasks:
-        service = Service("janitor", settings, bus, Health("janitor", "0"), tasks)
-        try:
-            await body(service)
-            yield service
-        finally:
-            await service.stop()
+    async with running("janitor", settings, bus, body) as service:
+        yield service
     await bus.close()
 
 
@@ -299,9 +294,6 @@ async def create_bucket(settings: Settings) -> ObjectStore:
     assert isinstance(store, S3Store)
     client = await store.client()
     await client.create_bucket(Bucket=settings.storage.bucket)
-    # rclone lists the unfinished uploads of a bucket only once there has been one.
-    upload = await store.start_upload("movies/first/film", size_bytes=1, content_type="video/mp4")
-    await upload.abort()
     return store
 
 

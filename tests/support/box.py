@@ -69,12 +69,13 @@ class RunningBox:
             except psutil.NoSuchProcess:
                 continue
         psutil.wait_procs(tree, timeout=5)
+        assert self._process
+        self._process.wait(5)
 
     def close(self) -> None:
         self._http.close()
         if self._process and self._process.poll() is None:
             self.kill_tree()
-            self._process.wait(5)
 
     def services(self) -> dict[str, Any]:
         return json.loads((self.data / "run" / "services.json").read_text())

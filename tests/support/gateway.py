@@ -37,12 +37,12 @@ from libs.common.events import (
     TitleRef,
     Unavailable,
 )
-from libs.common.health import Health
 from libs.common.queries import Answers
 from libs.common.service import Service
 from libs.common.settings import Gateway, Settings
 from services.streamer.app import body
 from services.streamer.auth.tokens import mint
+from tests.support.service import running
 
 PASSWORD = "correct horse battery"
 SECRET = b"s" * 32
@@ -81,14 +81,9 @@ async def gateway(bus: Bus, data: Path, **changes: object) -> AsyncIterator[Runn
     settings = Settings(
         data_dir=str(data), public_url=url, gateway=Gateway(port=port), secret=SECRET.decode()
     )
-    async with asyncio.TaskGroup() as tasks:
-        service = Service("streamer", replace(settings, **changes), bus, Health("streamer", "0"), tasks)
-        try:
-            await body(service)
-            await _until_caught_up(url)
-            yield Running(service, url)
-        finally:
-            await service.stop()
+    async with running("streamer", replace(settings, **changes), bus, body, port=port) as service:
+        await _until_caught_up(url)
+        yield Running(service, url)
 
 
 async def _until_caught_up(url: str) -> None:

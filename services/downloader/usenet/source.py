@@ -133,7 +133,10 @@ class UsenetSource:
         return self._spool.path(file)
 
     def mended(self, file: int) -> None:
-        self._parts[file].mend(self._files[file].size_bytes)
+        # Of a file of which nothing had arrived, only the mended one tells the true size.
+        size_bytes = self.path(file).stat().st_size
+        self._files[file] = msgspec.structs.replace(self._files[file], size_bytes=size_bytes)
+        self._parts[file].mend(size_bytes)
         self._holes.pop(file, None)
         self._lost.pop(file, None)
 

@@ -19,7 +19,7 @@ BODY = """
 from libs.common.service import run
 from libs.common.settings import load
 from services.streamer.app import body
-run("streamer", load(), body, own_http=True)
+run("streamer", load(), body)
 """
 
 
