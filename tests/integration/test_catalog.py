@@ -173,7 +173,7 @@ async def test_wrong_keys(
     wrong = Settings(
         data_dir=settings.data_dir, nats=settings.nats, tmdb=Tmdb(url=sandbox.tmdb_url, token=token)
     )
-    async with running(wrong) as service:
+    async with catalog_of(wrong) as service:
         await asyncio.sleep(0.2)
         error = await refusal(bus, ListMovies(list="popular"))
         assert await service.health.troubles() == []
