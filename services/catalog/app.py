@@ -4,13 +4,13 @@ from libs.common.events import GetMovie, ListMovies, SearchMovies, SimilarMovies
 from libs.common.queries import Answers
 from libs.common.service import Service, version
 from services.catalog.queries import Catalog
-from services.catalog.store import Cache
+from services.catalog.store import answers_cache
 from services.catalog.tmdb import Tmdb
 
 
 async def body(service: Service) -> None:
     settings = service.settings
-    cache = Cache(settings.database("catalog"))
+    cache = answers_cache(settings.database("catalog"))
     await cache.open()
     service.on_close(cache.close)
     tmdb = Tmdb(settings.tmdb, user_agent=f"Matinee/{version()}")

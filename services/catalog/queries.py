@@ -5,6 +5,7 @@ from typing import TypeVar
 
 import structlog
 
+from libs.common.cache import Cache
 from libs.common.errors import ErrorCode, ServiceError
 from libs.common.events import (
     GetMovie,
@@ -17,7 +18,6 @@ from libs.common.events import (
     encode,
 )
 from services.catalog.movies import PAGES_MAX
-from services.catalog.store import Cache
 from services.catalog.tmdb import Tmdb, TmdbError
 
 log = structlog.get_logger(__name__)

@@ -1,72 +1,12 @@
 """The catalog's SQLite slice: TMDB's answers, for a while. The file may be deleted at any time."""
 
-import sqlite3
-import time
-from collections.abc import Callable
 from pathlib import Path
 
-import msgspec
-import structlog
-
-from libs.common.projection import Database
-
-log = structlog.get_logger(__name__)
+from libs.common.cache import Cache
 
 ROWS_MAX = 5_000
-"""At some 10 KiB a row, about 50 MiB; the oldest go first."""
-
-_SCHEMA = (
-    "CREATE TABLE answers (key TEXT PRIMARY KEY, stored_at REAL NOT NULL, data BLOB NOT NULL) STRICT;"
-    "CREATE INDEX answers_by_age ON answers (stored_at)",
-)
+"""At some 10 KiB a row, about 50 MiB."""
 
 
-class Kept(msgspec.Struct, frozen=True, kw_only=True):
-    """An answer as it was stored."""
-
-    age_s: float
-    data: bytes
-
-
-class Cache:
-    """Answers by key, with their age. What is too old is for the asker to say.
-
-    A file that can't be read or written (a full disk) makes the catalog slower, not silent: it has nothing.
-    """
-
-    def __init__(self, path: Path, clock: Callable[[], float] = time.time) -> None:
-        self._database = Database(path, _SCHEMA)
-        self._clock = clock
-
-    async def open(self) -> None:
-        await self._database.open()
-
-    async def close(self) -> None:
-        await self._database.close()
-
-    async def get(self, key: str) -> Kept | None:
-        def work(connection: sqlite3.Connection) -> Kept | None:
-            row = connection.execute("SELECT stored_at, data FROM answers WHERE key = ?", (key,)).fetchone()
-            return Kept(age_s=self._clock() - row["stored_at"], data=row["data"]) if row else None
-
-        try:
-            return await self._database.run(work)
-        except sqlite3.Error as error:
-            log.warning("cache_unreadable", error=str(error))
-            return None
-
-    async def put(self, key: str, data: bytes) -> None:
-        """Store or replace; beyond `ROWS_MAX` rows the oldest are dropped."""
-
-        def work(connection: sqlite3.Connection) -> None:
-            connection.execute("INSERT OR REPLACE INTO answers VALUES (?, ?, ?)", (key, self._clock(), data))
-            connection.execute(
-                "DELETE FROM answers WHERE key IN "
-                "(SELECT key FROM answers ORDER BY stored_at DESC LIMIT -1 OFFSET ?)",
-                (ROWS_MAX,),
-            )
-
-        try:
-            await self._database.run(work)
-        except sqlite3.Error as error:
-            log.warning("cache_unwritable", error=str(error))
+def answers_cache(path: Path) -> Cache:
+    return Cache(path, rows_max=ROWS_MAX)

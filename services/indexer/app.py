@@ -8,12 +8,12 @@ from services.indexer.candidates import Candidates
 from services.indexer.handlers import Handlers
 from services.indexer.queries import Queries
 from services.indexer.search import Search
-from services.indexer.store import Cache
+from services.indexer.store import Searches
 
 
 async def body(service: Service) -> None:
     settings = service.settings
-    cache = Cache(settings.database("indexer"))
+    cache = Searches(settings.database("indexer"))
     await cache.open()
     service.on_close(cache.close)
     search = Search(settings.indexers, cache, user_agent=f"Matinee/{version()}")

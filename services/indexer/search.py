@@ -12,7 +12,7 @@ from libs.common.events import TitleRef
 from libs.common.settings import IndexerSettings
 from services.indexer.newznab import Newznab
 from services.indexer.offers import Offer
-from services.indexer.store import Cache
+from services.indexer.store import Searches
 
 log = structlog.get_logger(__name__)
 
@@ -22,7 +22,7 @@ _IMDB_ID = re.compile(r"tt\d{1,10}")
 class Search:
     """Finds offers for a title. The list that people choose from and the choice itself share one search."""
 
-    def __init__(self, settings: Sequence[IndexerSettings], cache: Cache, *, user_agent: str) -> None:
+    def __init__(self, settings: Sequence[IndexerSettings], cache: Searches, *, user_agent: str) -> None:
         """Indexers of other kinds, and those without an API key, are left out, and the log says so once."""
         self._cache = cache
         self._indexers = [Newznab(one, user_agent=user_agent) for one in settings if _usable(one)]

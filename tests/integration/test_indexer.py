@@ -36,7 +36,7 @@ from services.indexer.app import body
 from services.indexer.candidates import Candidates
 from services.indexer.handlers import Handlers
 from services.indexer.search import Search
-from services.indexer.store import FRESH_S, Cache
+from services.indexer.store import FRESH_S, Searches
 from tests.conftest import NatsServer
 from tests.support.service import running
 
@@ -359,7 +359,7 @@ class Clock:
 @pytest.mark.usefixtures("posted")
 async def test_asks_again_only_after_15_minutes(sandbox: Sandbox, tmp_path: Path) -> None:
     clock = Clock()
-    cache = Cache(tmp_path / "indexer.sqlite3", clock)
+    cache = Searches(tmp_path / "indexer.sqlite3", clock)
     await cache.open()
     search = Search([index_of(sandbox)], cache, user_agent="test")
     counted: list[int] = []
@@ -375,7 +375,7 @@ async def test_asks_again_only_after_15_minutes(sandbox: Sandbox, tmp_path: Path
 async def test_what_fails_unexpectedly_is_given_up_at_the_last_delivery(
     bus: Bus, sandbox: Sandbox, tmp_path: Path
 ) -> None:
-    never_opened = Cache(tmp_path / "indexer.sqlite3")
+    never_opened = Searches(tmp_path / "indexer.sqlite3")
     search = Search([index_of(sandbox)], never_opened, user_agent="test")
     handlers = Handlers(bus, Candidates(search, max_film_bytes=10**12))
     await bus.publish(request())
