@@ -25,7 +25,7 @@ class Searches:
     async def get(self, key: str) -> tuple[Offer, ...] | None:
         """What was found in the last 15 minutes, if anything."""
         kept = await self._cache.get(key)
-        if kept is None or not 0 <= kept.age_s < FRESH_S:
+        if kept is None or not 0 <= kept.age_s <= FRESH_S:
             return None
         try:
             return msgspec.json.decode(kept.data, type=tuple[Offer, ...])
