@@ -8,6 +8,7 @@ from libs.common.events import (
     Expired,
     Failed,
     JobEvent,
+    Playable,
     Preparing,
     Queued,
     Ready,
@@ -42,6 +43,8 @@ def tell(event: JobEvent) -> str:
             return f"{event.instance} began with attempt {event.attempt}{again}."
         case Described():
             return f"The film in it is {event.file_name}, {_size(event.size_bytes)}, {event.container}."
+        case Playable():
+            return f"It can be played while it comes, from {event.address}."
         case Preparing():
             return "Every byte is there and verified; it is being published."
         case Ready():

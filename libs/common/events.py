@@ -137,6 +137,15 @@ class Described(AttemptEvent, frozen=True, kw_only=True, tag="described"):
     container: str
 
 
+class Playable(AttemptEvent, frozen=True, kw_only=True, tag="playable"):
+    """The instance serves the film to the gateway from now on, for as long as its attempt runs."""
+
+    address: str
+    """`host:port` of its play server."""
+    size_bytes: int
+    content_type: str
+
+
 class Preparing(AttemptEvent, frozen=True, kw_only=True, tag="preparing"):
     """Every byte is there and verified; what remains is to publish it."""
 
@@ -183,6 +192,7 @@ EVENT_TYPES: tuple[type[JobEvent], ...] = (
     Unavailable,
     Started,
     Described,
+    Playable,
     Preparing,
     Ready,
     AttemptFailed,

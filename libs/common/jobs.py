@@ -22,6 +22,7 @@ from libs.common.events import (
     Film,
     JobEvent,
     Mode,
+    Playable,
     Preparing,
     Quality,
     Queued,
@@ -87,6 +88,14 @@ class Failure(Wire, frozen=True, kw_only=True):
     blame: Blame
 
 
+class PlayAddress(Wire, frozen=True, kw_only=True):
+    """Where the gateway gets a film that is still being fetched: `host:port` of the instance."""
+
+    address: str
+    size_bytes: int
+    content_type: str
+
+
 class JobState(Wire, frozen=True, kw_only=True):
     """Everything the log says about one job."""
 
@@ -104,6 +113,8 @@ class JobState(Wire, frozen=True, kw_only=True):
     failures: tuple[Failure, ...] = ()
     file_name: str | None = None
     file_bytes: int | None = None
+    play: PlayAddress | None = None
+    """Set while the very (attempt, delivery) that told it runs."""
     film: Film | None = None
     error_code: str | None = None
     error_message: str | None = None
@@ -179,6 +190,7 @@ class JobState(Wire, frozen=True, kw_only=True):
             title=self.title or event.title,
             file_name=None,
             file_bytes=None,
+            play=None,
         )
 
     def _unavailable(self, event: Unavailable) -> "JobState":
@@ -191,7 +203,12 @@ class JobState(Wire, frozen=True, kw_only=True):
         if event.attempt != self.attempt or event.delivery <= self.delivery or not may_start:
             return self
         return self._with(
-            event, phase=Phase.DOWNLOADING, delivery=event.delivery, instance=event.instance, file_name=None
+            event,
+            phase=Phase.DOWNLOADING,
+            delivery=event.delivery,
+            instance=event.instance,
+            file_name=None,
+            play=None,
         )
 
     def _of_current_attempt(self, event: AttemptEvent) -> "JobState":
@@ -200,12 +217,18 @@ class JobState(Wire, frozen=True, kw_only=True):
         match event:
             case Described() if self.file_name is None:
                 return self._with(event, file_name=event.file_name, file_bytes=event.size_bytes)
+            case Playable() if self.play is None:
+                play = PlayAddress(
+                    address=event.address, size_bytes=event.size_bytes, content_type=event.content_type
+                )
+                return self._with(event, play=play)
             case Preparing() if self.phase is Phase.DOWNLOADING:
                 return self._with(event, phase=Phase.PREPARING)
             case Ready():
                 return self._with(
                     event,
                     phase=Phase.READY,
+                    play=None,
                     film=event.film,
                     ready_at=event.at,
                     expires_at=event.expires_at,
@@ -230,6 +253,7 @@ class JobState(Wire, frozen=True, kw_only=True):
         return self._with(
             event,
             phase=Phase.WAITING,
+            play=None,
             failures=(*self.failures, failure)[-MAX_FAILURES_KEPT:],
             error_code=event.code,
             error_message=event.message,
@@ -238,7 +262,9 @@ class JobState(Wire, frozen=True, kw_only=True):
     def _failed(self, event: Failed) -> "JobState":
         if event.attempt != self.attempt or self.phase not in _UNDECIDED:
             return self
-        return self._with(event, phase=Phase.FAILED, error_code=event.code, error_message=event.message)
+        return self._with(
+            event, phase=Phase.FAILED, play=None, error_code=event.code, error_message=event.message
+        )
 
     def _watched(self, event: Watched) -> "JobState":
         if self.last_watched_at is not None and event.at <= self.last_watched_at:

@@ -6,6 +6,7 @@ from libs.common.events import (
     Expired,
     Failed,
     JobEvent,
+    Playable,
     Preparing,
     Unavailable,
 )
@@ -25,6 +26,17 @@ TOLD: list[tuple[JobEvent, str]] = [
     (
         Described(**COMMON, attempt=1, delivery=1, file_name="a.mkv", size_bytes=5 << 30, container="mkv"),
         "The film in it is a.mkv, 5 GiB, mkv.",
+    ),
+    (
+        Playable(
+            **COMMON,
+            attempt=1,
+            delivery=1,
+            address="127.0.0.1:40123",
+            size_bytes=8,
+            content_type="video/mp4",
+        ),
+        "It can be played while it comes, from 127.0.0.1:40123.",
     ),
     (
         Preparing(**COMMON, attempt=1, delivery=1),

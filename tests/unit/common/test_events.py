@@ -64,6 +64,16 @@ EVENTS: list[e.JobEvent] = [
     e.Failed(id="9", at=AT, job_id=JOB, attempt=1, code="USENET_ERROR", message="Gone."),
     e.Expired(id="10", at=AT, job_id=JOB, reason="age"),
     e.Deleted(id="11", at=AT, job_id=JOB),
+    e.Playable(
+        id="13",
+        at=AT,
+        job_id=JOB,
+        attempt=1,
+        delivery=2,
+        address="127.0.0.1:40123",
+        size_bytes=7,
+        content_type="video/x-matroska",
+    ),
     e.Watched(id="12", at=AT, job_id=JOB),
 ]
 

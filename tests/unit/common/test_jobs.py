@@ -70,6 +70,10 @@ class Story:
     def started(self, *fence: int) -> "Story":
         return self._told(e.Started, "started", fence, instance=f"i{fence}")
 
+    def playable(self, *fence: int) -> "Story":
+        more = {"address": f"127.0.0.1:{fence[0]}{fence[1]}", "size_bytes": 9, "content_type": "v"}
+        return self._told(e.Playable, "playable", fence, **more)
+
     def preparing(self, *fence: int) -> "Story":
         return self._told(e.Preparing, "preparing", fence)
 
@@ -110,7 +114,18 @@ def fold(events: list[e.JobEvent]) -> JobState:
     return state
 
 
-HAPPY = Story().requested().queued(1).started(1, 1).preparing(1, 1).ready(1, 1).watched().expired().deleted()
+HAPPY = (
+    Story()
+    .requested()
+    .queued(1)
+    .started(1, 1)
+    .playable(1, 1)
+    .preparing(1, 1)
+    .ready(1, 1)
+    .watched()
+    .expired()
+    .deleted()
+)
 SECOND_RELEASE = (
     Story()
     .requested()
@@ -120,6 +135,7 @@ SECOND_RELEASE = (
     .queued(2)
     .started(2, 1)
     .started(2, 2)
+    .playable(2, 2)
     .preparing(2, 2)
     .ready(2, 2)
     .watched()
@@ -136,12 +152,12 @@ STORIES = [HAPPY, SECOND_RELEASE, GIVEN_UP, NOTHING]
         (HAPPY, 1, Phase.REQUESTED, "queued"),
         (HAPPY, 2, Phase.QUEUED, "queued"),
         (HAPPY, 3, Phase.DOWNLOADING, "downloading"),
-        (HAPPY, 4, Phase.PREPARING, "preparing"),
-        (HAPPY, 6, Phase.READY, "ready"),
-        (HAPPY, 7, Phase.EXPIRED, "deleted"),
-        (HAPPY, 8, Phase.DELETED, "deleted"),
+        (HAPPY, 5, Phase.PREPARING, "preparing"),
+        (HAPPY, 7, Phase.READY, "ready"),
+        (HAPPY, 8, Phase.EXPIRED, "deleted"),
+        (HAPPY, 9, Phase.DELETED, "deleted"),
         (SECOND_RELEASE, 4, Phase.WAITING, "queued"),
-        (SECOND_RELEASE, 11, Phase.READY, "ready"),
+        (SECOND_RELEASE, 12, Phase.READY, "ready"),
         (GIVEN_UP, 5, Phase.FAILED, "error"),
         (NOTHING, 2, Phase.FAILED, "error"),
     ],
@@ -155,8 +171,8 @@ def test_a_ready_job_says_what_there_is() -> None:
     state = fold(SECOND_RELEASE.events)
     assert state.film is not None
     assert state.film.size_bytes == 202
-    assert state.ready_at == SECOND_RELEASE.events[8].at
-    assert state.last_watched_at == SECOND_RELEASE.events[9].at
+    assert state.ready_at == SECOND_RELEASE.events[9].at
+    assert state.last_watched_at == SECOND_RELEASE.events[10].at
     assert (state.error_code, state.error_message) == (None, None)
     assert [f.release_id for f in state.failures] == ["rel_1"]
 
@@ -176,7 +192,9 @@ def test_an_attempt_that_is_over_has_no_say(story: Story, data: st.DataObject) -
     cut = data.draw(st.integers(0, len(story.events)))
     state = fold(story.events[:cut])
     fence = data.draw(fences.filter(lambda f: f != (state.attempt, state.delivery)))
-    late = Story().preparing(*fence).ready(*fence).attempt_failed(*fence, blame="world").events
+    late = (
+        Story().playable(*fence).preparing(*fence).ready(*fence).attempt_failed(*fence, blame="world").events
+    )
     assert fold([*story.events[:cut], *late]) == state
 
 
@@ -206,6 +224,29 @@ def test_watching_may_be_told_anywhere_after_ready(story: Story, data: st.DataOb
 def test_a_redelivery_starts_the_download_over() -> None:
     state = fold(Story().requested().queued(1).started(1, 1).preparing(1, 1).started(1, 2).events)
     assert (state.phase, state.delivery) == (Phase.DOWNLOADING, 2)
+
+
+@pytest.mark.parametrize(
+    ("after", "address"),
+    [
+        (Story(), "127.0.0.1:11"),
+        (Story().preparing(1, 1), "127.0.0.1:11"),
+        (Story().playable(1, 2).playable(2, 1), "127.0.0.1:11"),
+        (Story().started(1, 2), None),
+        (Story().started(1, 2).playable(1, 1), None),
+        (Story().started(1, 2).playable(1, 2), "127.0.0.1:12"),
+        (Story().attempt_failed(1, 1), None),
+        (Story().attempt_failed(1, 1).playable(1, 1), None),
+        (Story().queued(2), None),
+        (Story().failed(1), None),
+        (Story().ready(1, 1), None),
+        (Story().ready(1, 1).playable(1, 1), None),
+    ],
+    ids=lambda value: ", ".join(event.fact for event in value.events) if isinstance(value, Story) else None,
+)
+def test_a_film_is_played_from_the_instance_that_runs_and_no_other(after: Story, address: str | None) -> None:
+    state = fold([*Story().requested().queued(1).started(1, 1).playable(1, 1).events, *after.events])
+    assert (state.play.address if state.play else None) == address
 
 
 def test_nothing_starts_again_once_the_attempt_failed() -> None:
