@@ -23,7 +23,13 @@ class NntpFaults(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_field
     bytes_per_s: _Positive | None = None
     """Per connection."""
     delay_ms: _Natural = 0
-    """Before each answer."""
+    """Before each answer: a slow server, which does one thing after the other."""
+    rtt_ms: _Natural = 0
+    """A long way: each answer leaves so long after its command came; commands on their way overlap."""
+    refuse_stat: bool = False
+    """STAT is no command here."""
+    stat_lies: frozenset[str] = frozenset()
+    """Message-ids that STAT denies and BODY has."""
     drop_every: _Positive | None = None
     """Cuts the connection in the middle of its n-th body."""
     refuse_credentials: bool = False

@@ -3,8 +3,10 @@
 import asyncio
 import socket
 import ssl
-from collections.abc import Callable
+from collections import deque
+from collections.abc import Callable, Iterable
 from datetime import UTC, datetime
+from typing import SupportsIndex
 
 from libs.sandbox.faults import Counters, FaultSwitch
 from libs.sandbox.posts import Article, ArticleIndex
@@ -36,8 +38,13 @@ class NewsServer:
 
     async def start(self, host: str, port: int, tls: ssl.SSLContext | None) -> int:
         """Listens, and gives the port: `port`, or a free one for 0."""
-        self._server = await asyncio.start_server(
-            self._serve, host, port, ssl=tls, limit=COMMAND_MAX_BYTES, backlog=256
+        loop = asyncio.get_running_loop()
+        self._server = await loop.create_server(
+            lambda: asyncio.StreamReaderProtocol(_TimedReader(), self._serve, loop),
+            host,
+            port,
+            ssl=tls,
+            backlog=256,
         )
         return self._server.sockets[0].getsockname()[1]
 
@@ -59,6 +66,7 @@ class NewsServer:
         return len(self._sessions) > (CONNECTIONS_MAX if limit is None else limit)
 
     async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        assert isinstance(reader, _TimedReader)  # noqa: S101 - `start` makes no other
         task = asyncio.current_task()
         assert task is not None  # noqa: S101 - asyncio calls this as a task
         self._sessions.add(task)
@@ -81,12 +89,29 @@ class NewsServer:
             writer.close()
 
 
+class _TimedReader(asyncio.StreamReader):
+    """Remembers when each line came, however late it is read."""
+
+    def __init__(self) -> None:
+        self._clock = asyncio.get_running_loop().time
+        super().__init__(limit=COMMAND_MAX_BYTES, loop=asyncio.get_running_loop())
+        self._arrivals: deque[float] = deque()
+
+    def feed_data(self, data: Iterable[SupportsIndex]) -> None:
+        came = bytes(data)
+        self._arrivals.extend([self._clock()] * came.count(b"\n"))
+        super().feed_data(came)
+
+    async def line(self) -> tuple[bytes, float]:
+        """The next one, and the loop's time at which it came."""
+        line = await self.readuntil(b"\n")
+        return line, self._arrivals.popleft()
+
+
 class _Session:
     """One connection: commands are answered in the order in which they come."""
 
-    def __init__(
-        self, server: NewsServer, reader: asyncio.StreamReader, writer: asyncio.StreamWriter
-    ) -> None:
+    def __init__(self, server: NewsServer, reader: _TimedReader, writer: asyncio.StreamWriter) -> None:
         self._server = server
         self._reader = reader
         self._writer = writer
@@ -112,12 +137,18 @@ class _Session:
         while not self._writer.is_closing():
             try:
                 async with asyncio.timeout(IDLE_TIMEOUT_S):
-                    line = await self._reader.readuntil(b"\n")
+                    line, came_at = await self._reader.line()
             except asyncio.LimitOverrunError:
                 self._writer.write(b"501 line too long\r\n")
                 return
+            await self._travel(came_at)
             await self._answer(line.decode("utf-8", "replace").strip())
             await self._writer.drain()
+
+    async def _travel(self, came_at: float) -> None:
+        rtt_ms = self._server.faults.current.nntp.rtt_ms
+        if rtt_ms:
+            await asyncio.sleep(came_at + rtt_ms / 1000 - asyncio.get_running_loop().time())
 
     async def _answer(self, line: str) -> None:
         verb, _, argument = line.partition(" ")
@@ -196,7 +227,12 @@ class _Session:
         return article.message_id in faults.corrupt or (every is not None and article.part % every == 0)
 
     def _stat(self, argument: str) -> bytes:
+        faults = self._server.faults.current.nntp
+        if faults.refuse_stat:
+            return b"500 unknown command\r\n"
         article = self._find(argument)
+        if not isinstance(article, bytes) and article.message_id in faults.stat_lies:
+            return b"430 no such article\r\n"
         return article if isinstance(article, bytes) else f"223 0 <{article.message_id}>\r\n".encode()
 
     def _head(self, argument: str) -> bytes:

@@ -181,3 +181,18 @@ async def test_latency_is_hidden_by_the_pipeline(news: News):
     await source.open()
     assert await fill(source) == []
     assert_whole(source, news)
+
+
+async def test_a_long_way_is_shared_by_overlapping_commands(news: News):
+    _, account = await news.serve(rtt_ms=100)
+    loop = asyncio.get_running_loop()
+    trust = ssl.create_default_context(cafile=str(account.ca_file))
+    reader, writer = await asyncio.open_connection("localhost", account.port, ssl=trust)
+    await reader.readline()
+    started = loop.time()
+    writer.write(b"DATE\r\n" * 20)
+    for _ in range(20):
+        await reader.readline()
+    assert 0.1 <= loop.time() - started < 1.0
+    writer.close()
+    await writer.wait_closed()
