@@ -43,6 +43,10 @@ export function readyUntil(job: Job): string | null {
   return job.expires_at ? `Ready until ${moment(job.expires_at)}` : null;
 }
 
+export function tidiedAway(job: Job): string {
+  return `Tidied away ${moment(job.updated_at)}`;
+}
+
 /** What a screen reader hears: the stage and each tenth of the way, so not every tick of the figures. */
 export function announcement(job: Job): string {
   if (job.status === "error") return job.error_message ?? "The film could not be fetched.";
