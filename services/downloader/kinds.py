@@ -4,7 +4,9 @@ import re
 from enum import Enum
 
 from .archives.names import extension
-from .archives.rar import RAR4_SIGNATURE, RAR5_SIGNATURE
+from .archives.numbering import numeric_place
+from .archives.rar import RAR5_SIGNATURE
+from .archives.rar4 import SIGNATURE as RAR4_SIGNATURE
 from .repair.packets import MAGIC as PAR2_MAGIC
 
 CONTENT_TYPES = {
@@ -35,6 +37,15 @@ _ALIASES = {
 _PROGRAMS = frozenset(
     {"exe", "msi", "scr", "bat", "cmd", "com", "lnk", "vbs", "ps1", "js", "jar", "apk", "sh", "dmg"}
 )
+_SAMPLE = re.compile(r"(?<![a-z])sample(?![a-z])", re.IGNORECASE)
+_EXTRAS = (
+    r"(?:trailers?|featurettes?|extras?|bonus|behind[ ._-]the[ ._-]scenes|deleted[ ._-]scenes?|interviews?"
+    r"|making[ ._-]of|bloopers?|gag[ ._-]reel|shorts?|scenes?)"
+)
+_EXTRA_NAME = re.compile(rf"[ ._-]{_EXTRAS}[ ._-]?\d{{0,2}}\.[a-z0-9]{{2,4}}$", re.IGNORECASE)
+_EXTRA_DIRECTORY = re.compile(rf"{_EXTRAS}(?:[ ._-].*)?", re.IGNORECASE)
+SEVEN_ZIP_SIGNATURE = b"7z\xbc\xaf\x27\x1c"
+ZIP_SIGNATURE = b"PK\x03\x04"
 _TS_PACKET_BYTES, _M2TS_PACKET_BYTES = 188, 192
 
 
@@ -42,9 +53,15 @@ class Kind(Enum):
     VIDEO = "video"
     PAR2 = "par2"
     RAR = "rar"
-    OTHER_ARCHIVE = "archive"
+    ZIP = "zip"
+    SEVEN_ZIP = "7z"
+    PIECE = "piece"
+    """Of a film or an archive that was cut by size: name.mkv.001."""
     PROGRAM = "program"
     OTHER = "other"
+
+
+ARCHIVES = frozenset({Kind.RAR, Kind.ZIP, Kind.SEVEN_ZIP, Kind.PIECE})
 
 
 def container_of(name: str, head: bytes) -> str | None:
@@ -66,8 +83,12 @@ def kind_of(name: str, head: bytes) -> Kind:
         return Kind.PAR2
     if head.startswith((RAR5_SIGNATURE, RAR4_SIGNATURE)):
         return Kind.RAR
-    if head.startswith((b"7z\xbc\xaf\x27\x1c", b"PK\x03\x04")) or _is_split(name):
-        return Kind.OTHER_ARCHIVE
+    if numeric_place(name):
+        return Kind.PIECE
+    if head.startswith(SEVEN_ZIP_SIGNATURE):
+        return Kind.SEVEN_ZIP
+    if head.startswith(ZIP_SIGNATURE) and extension(name) not in _PROGRAMS:
+        return Kind.ZIP
     if head.startswith((b"MZ", b"\x7fELF", b"#!")):
         return Kind.PROGRAM
     if container_of(name, head):
@@ -79,21 +100,24 @@ def kind_of(name: str, head: bytes) -> Kind:
 
 def says_sample(name: str, directory: str = "") -> bool:
     """Whether a name has "sample" as a word of its own."""
-    return any(re.search(r"(?<![a-z])sample(?![a-z])", text, re.IGNORECASE) for text in (name, directory))
+    return any(_SAMPLE.search(text) for text in (name, directory))
+
+
+def says_extra(name: str, directory: str = "") -> bool:
+    """Whether a name says that it comes with a film: a trailer, a featurette, deleted scenes …
+
+    Only the end of a name counts, as those words may be in a film's title; of a directory all of it.
+    """
+    return bool(_EXTRA_NAME.search(name) or _EXTRA_DIRECTORY.fullmatch(directory))
 
 
 _BY_EXTENSION = {
     "par2": Kind.PAR2,
     "rar": Kind.RAR,
-    **{f"r{number:02}": Kind.RAR for number in range(100)},
-    "7z": Kind.OTHER_ARCHIVE,
-    "zip": Kind.OTHER_ARCHIVE,
+    **{f"{letter}{number:02}": Kind.RAR for letter in "rs" for number in range(100)},
+    "7z": Kind.SEVEN_ZIP,
+    "zip": Kind.ZIP,
 }
-
-
-def _is_split(name: str) -> bool:
-    """Pieces of a file, or of an archive, cut by size: name.mkv.001."""
-    return bool(re.search(r"\.\d{3}$", name))
 
 
 def _family(head: bytes) -> tuple[str, ...]:

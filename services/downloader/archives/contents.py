@@ -1,17 +1,15 @@
 """What is inside the archives of a release, learnt from their headers alone."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Sequence
 
 import msgspec
 
-from services.downloader.errors import ArchiveRefused, BytesLost, NoFilm, ReleaseError
-from services.downloader.source import PostedFile, Source, Urgency
+from services.downloader.errors import ReleaseError
+from services.downloader.source import Source
 
-from . import rar
-from .volumes import InnerFile, PostedVolume, assemble, chains
-
-MAX_ENTRIES = 20_000
-"""Files in all archives of a release: bounds time and memory. The largest packs have some thousands."""
+from .parts import Part, placed, reader
+from .rar_sets import Archive, open_volumes
+from .volumes import InnerFile, assemble, chains
 
 
 class Trouble(msgspec.Struct, frozen=True, kw_only=True):
@@ -24,48 +22,35 @@ class Trouble(msgspec.Struct, frozen=True, kw_only=True):
 
 class Contents(msgspec.Struct, frozen=True, kw_only=True):
     files: Sequence[InnerFile]
+    """Their extents are of posted files."""
     troubles: Sequence[Trouble]
 
 
-def reader(source: Source, file: PostedFile) -> rar.Read:
-    """Reads a posted file; what is in its head costs nothing."""
-
-    async def read(offset: int, length: int) -> bytes:
-        if offset + length <= len(file.head):
-            return file.head[offset : offset + length]
-        return await source.read(file.index, offset, length, Urgency.DESCRIBE)
-
-    return read
+def trouble(error: ReleaseError, parts: Iterable[Part]) -> Trouble:
+    listed = list(parts)
+    files = sorted({file for part in listed for file in part.posted_files})
+    return Trouble(error=error, files=files, size_bytes=sum(part.size_bytes for part in listed))
 
 
-async def rar_contents(source: Source, archives: Sequence[PostedFile]) -> Contents:
+async def rar_contents(source: Source, archives: Sequence[Part]) -> Contents:
     """The files in a release's RAR archives. One broken set does not hide the others."""
-    volumes: list[PostedVolume] = []
-    failed: dict[str, list[tuple[ReleaseError, PostedFile]]] = {}
-    entries = 0
-    for file in archives:
-        try:
-            volume = await rar.walk(reader(source, file), file.size_bytes)
-        except (ArchiveRefused, BytesLost, NoFilm) as error:
-            failed.setdefault(str(error), []).append((error, file))
-            continue
-        entries += len(volume.entries)
-        if entries > MAX_ENTRIES:
-            raise ArchiveRefused(f"the archives of this release hold more than {MAX_ENTRIES} files")
-        volumes.append(PostedVolume(file=file.index, name=file.name, volume=volume))
-    sizes = {file.index: file.size_bytes for file in archives}
+    opened = await open_volumes(
+        [
+            Archive(at, part.name, part.size_bytes, part.head, reader(source, part))
+            for at, part in enumerate(archives)
+        ]
+    )
     # Volumes that fail for one reason count together: a set of a hundred is a hundred times the trouble.
+    failed: dict[str, list[int]] = {}
+    for file, error in opened.failed.items():
+        failed.setdefault(str(error), []).append(file)
     troubles = [
-        _trouble(failures[0][0], [file.index for _, file in failures], sizes) for failures in failed.values()
+        trouble(opened.failed[files[0]], [archives[file] for file in files]) for files in failed.values()
     ]
     files: list[InnerFile] = []
-    for chain in chains(volumes):
+    for chain in chains(opened.volumes):
         try:
-            files += assemble(chain)
+            files += [placed(file, archives) for file in assemble(chain)]
         except ReleaseError as error:
-            troubles.append(_trouble(error, [posted.file for posted in chain], sizes))
+            troubles.append(trouble(error, [archives[posted.file] for posted in chain]))
     return Contents(files=files, troubles=troubles)
-
-
-def _trouble(error: ReleaseError, files: Sequence[int], sizes: Mapping[int, int]) -> Trouble:
-    return Trouble(error=error, files=files, size_bytes=sum(sizes[file] for file in files))

@@ -5,7 +5,6 @@ a block is CRC-32 of its header, the header's size, type and flags, then perhaps
 """
 
 import zlib
-from collections.abc import Awaitable, Callable
 from enum import IntEnum, IntFlag
 
 import msgspec
@@ -13,23 +12,14 @@ import msgspec
 from services.downloader.errors import ArchiveRefused, NoFilm
 
 from .names import base_name
+from .reading import MAX_BLOCKS, MAX_FILE_BYTES, MAX_PATH_BYTES, Read
 from .volumes import Entry, Volume
 
-Read = Callable[[int, int], Awaitable[bytes]]
-"""`await read(offset, length)` gives exactly these bytes of the volume."""
-
 RAR5_SIGNATURE = b"Rar!\x1a\x07\x01\x00"
-RAR4_SIGNATURE = b"Rar!\x1a\x07\x00"
 
 MAX_HEADER_BYTES = 2 << 20
 """A header's size is a vint of at most three bytes, says the note: below 2 MiB."""
-MAX_BLOCKS = 10_000
-"""Blocks in one volume; a film's volume has three to a few hundred."""
 MAX_VINT_BYTES = 10
-MAX_PATH_BYTES = 8192
-"""Twice what Linux takes; with MAX_BLOCKS it bounds what the entries of a volume can weigh."""
-MAX_FILE_BYTES = 1 << 50
-"""A petabyte: no film, and far from where sums of sizes stop to make sense."""
 
 _FIRST_READ_BYTES = 512
 """Enough for nearly every header, so that one read brings it whole."""
@@ -158,8 +148,6 @@ class _BlockReader:
     async def signature(self) -> int:
         """Proves that this is RAR 5; where its first block begins."""
         start = await self._read(0, min(len(RAR5_SIGNATURE), self._size_bytes))
-        if start.startswith(RAR4_SIGNATURE):
-            raise NoFilm("this release is packed as RAR4, which Matinee can't open yet")
         if start != RAR5_SIGNATURE:
             raise ArchiveRefused("a file that should be a RAR archive isn't one")
         return len(RAR5_SIGNATURE)

@@ -16,6 +16,10 @@ from services.downloader.extents import Extent
 from .names import base_name
 
 
+class NotPosted(BytesLost):
+    """A file of the set is not in the release at all: there is nothing of it that could be mended."""
+
+
 class Entry(msgspec.Struct, frozen=True, kw_only=True):
     """One file's header in one volume, and the part of the file that is stored there."""
 
@@ -67,14 +71,16 @@ class InnerFile(msgspec.Struct, frozen=True, kw_only=True):
     encrypted: bool
     crc: int | None
     """CRC-32 of the whole file, if the archive has one."""
+    format: str = "RAR"
+    """What the archive is, for telling people."""
 
 
 def chains(volumes: Iterable[PostedVolume]) -> list[list[PostedVolume]]:
     """Volumes that belong together, each set in the order of its numbers.
 
     Names are not needed: a volume continues another if its number is the next and it goes on with the same
-    file. Where several could, one whose name differs in digits only is preferred. A set whose middle is
-    missing falls apart into two chains; `assemble` says which volume is missing.
+    file. Where several could, one whose name differs in digits only is preferred. What follows a gap in the
+    middle of a file stays with what is before it; `assemble` says which volume is missing.
     """
     by_number: dict[int, list[PostedVolume]] = {}
     for posted in sorted(volumes, key=lambda posted: (posted.volume.number, posted.file)):
@@ -87,7 +93,7 @@ def chains(volumes: Iterable[PostedVolume]) -> list[list[PostedVolume]]:
                 by_number[following.volume.number].remove(following)
                 chain.append(following)
             found.append(chain)
-    return found
+    return _over_gaps(found)
 
 
 def assemble(volumes: Sequence[PostedVolume]) -> list[InnerFile]:
@@ -128,7 +134,28 @@ def _next_volume(
         if _goes_on(posted.volume, following.volume)
     ]
     stem = _without_digits(posted.name)
-    return min(fitting, key=lambda following: _without_digits(following.name) != stem, default=None)
+    alike = [following for following in fitting if _without_digits(following.name) == stem]
+    split = any(entry.split_after for entry in posted.volume.entries[-1:])
+    # Where no file goes on from one volume to the next, numbers alone do not prove that they are of one set.
+    proven = alike or (fitting if split or len(fitting) == 1 else [])
+    return proven[0] if proven else None
+
+
+def _over_gaps(chains: Sequence[list[PostedVolume]]) -> list[list[PostedVolume]]:
+    """Puts fragments of one broken set together, so that it is one trouble, told once."""
+    whole: list[list[PostedVolume]] = []
+    for chain in chains:
+        first = chain[0].volume
+        before = [
+            other
+            for other in whole
+            if first.number > other[-1].volume.number + 1 and _goes_on(other[-1].volume, first)
+        ]
+        if first.entries[:1] and first.entries[0].split_before and before:
+            before[0].extend(chain)
+        else:
+            whole.append(chain)
+    return whole
 
 
 def _goes_on(volume: Volume, following: Volume) -> bool:
@@ -167,8 +194,8 @@ def _prove_gapless(ordered: Sequence[PostedVolume]) -> None:
         raise _missing(0)
 
 
-def _missing(number: int) -> BytesLost:
-    return BytesLost(f"volume {number + 1} of the archive is missing from the release")
+def _missing(number: int) -> NotPosted:
+    return NotPosted(f"volume {number + 1} of the archive is missing from the release")
 
 
 def _inner_file(parts: Sequence[_Part]) -> InnerFile:

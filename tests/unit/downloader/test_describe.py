@@ -1,52 +1,26 @@
 """Whole releases, as they are posted: what is found in them, and what is said if nothing is."""
 
-from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from services.downloader.describe import Description, NeedsRepairFirst, describe
+from services.downloader.describe import NeedsRepairFirst, describe
 from services.downloader.errors import ArchiveRefused, BytesLost, NoFilm, ReleaseError
 from services.downloader.repair.blocks import RecoveryFile
 from services.downloader.source import HEAD_BYTES, Span, Urgency
+from tests.support import rar4_bytes as rar4
 from tests.support import rar5_bytes as made
 from tests.support.memory_source import MemorySource
 from tests.support.par2_sets import create_par2
+from tests.support.releases import EBML, FILM, Files, Release, nameless
 
-EBML = b"\x1aE\xdf\xa3\xa3B\x86\x81\x01B\x82\x88matroska"
-FILM = EBML + bytes(range(256)) * 400
 SAMPLE = EBML + bytes(500)
-
-Files = list[tuple[str, bytes]]
-
-
-class Release:
-    def __init__(
-        self,
-        spool: Path,
-        files: Files,
-        holes: Mapping[int, Sequence[Span]] | None = None,
-        article_bytes: int = 1000,
-    ) -> None:
-        self.source = MemorySource(files, spool, holes=holes, article_bytes=article_bytes)
-
-    async def described(self) -> Description:
-        await self.source.open()
-        return await describe(self.source)
-
-    async def film(self) -> bytes:
-        film = (await self.described()).film
-        return await film.read(self.source, 0, film.size_bytes, Urgency.FILL)
 
 
 def in_volumes(files: Files, part_bytes: int = 30_000, name: str = "film.part{}.rar") -> Files:
     return [(name.format(number + 1), data) for number, data in enumerate(made.volumes(files, part_bytes))]
-
-
-def nameless(files: Files) -> Files:
-    return [(f"{number:032x}", data) for number, (_, data) in enumerate(files)]
 
 
 async def test_a_film_posted_plainly(tmp_path: Path):
@@ -204,7 +178,7 @@ def encrypted(name: str) -> bytes:
 
 
 MANY = made.SIGNATURE + made.main() + made.entry("a", b"") * 7000
-RAR4 = b"Rar!\x1a\x07\x00" + bytes(60_000)
+BROKEN_RAR4 = b"Rar!\x1a\x07\x00" + bytes(60_000)
 
 
 @pytest.mark.parametrize(
@@ -220,15 +194,18 @@ RAR4 = b"Rar!\x1a\x07\x00" + bytes(60_000)
         ([("sample.mkv", SAMPLE), ("a.bin", bytes(9000))], NoFilm, "only a sample"),
         ([("a.rar", compressed("film.mkv"))], NoFilm, "“film.mkv” is in a compressed RAR archive"),
         ([("a.rar", encrypted("film.mkv"))], NoFilm, "“film.mkv” is in an encrypted RAR archive"),
-        ([("a.rar", RAR4), ("sample.mkv", SAMPLE)], NoFilm, "packed as RAR4"),
-        ([("a.rar", RAR4), ("a.r00", RAR4), ("extras.mkv", FILM)], NoFilm, "packed as RAR4"),
+        ([("a.rar", BROKEN_RAR4), ("sample.mkv", SAMPLE)], ArchiveRefused, "ends too soon"),
+        ([("a.rar", BROKEN_RAR4), ("a.r00", BROKEN_RAR4), ("b.mkv", FILM)], ArchiveRefused, "ends too soon"),
         ([(f"{n}.rar", MANY) for n in range(3)], ArchiveRefused, "more than 20000 files"),
-        ([("a.7z", b"7z\xbc\xaf\x27\x1c" + bytes(9000)), ("e.mkv", SAMPLE)], NoFilm, "can't open yet"),
-        ([("f.mkv.001", FILM), ("f.mkv.002", FILM)], NoFilm, "“f.mkv.001” is packed"),
         (
-            [("a.rar", made.archive([("b.rar", made.archive([("f.mkv", FILM)]))]))],
+            [
+                (
+                    "a.rar",
+                    made.archive([("b.rar", made.archive([("c.rar", made.archive([("f.mkv", FILM)]))]))]),
+                )
+            ],
             NoFilm,
-            "archive inside an archive",
+            "“c.rar” is an archive inside an archive inside an archive",
         ),
         ([("a.rar", made.SIGNATURE + bytes(9000))], ArchiveRefused, "checksum"),
         (in_volumes([("film.mkv", FILM)])[:-1], BytesLost, "volume 4 of the archive is missing"),
@@ -284,7 +261,9 @@ async def test_a_hole_in_the_middle_of_the_film_is_no_matter_here(tmp_path: Path
 CONTENTS = {
     "film": FILM,
     "sample": SAMPLE,
-    "rar4": RAR4,
+    "rar4": BROKEN_RAR4,
+    "rar4-volume": rar4.volumes([("film.mkv", FILM)], 60_000)[0],
+    "7z": b"7z\xbc\xaf\x27\x1c" + bytes(99),
     "compressed": compressed("a.mkv"),
     "nothing": b"",
     **dict(in_volumes([("f.mkv", FILM)])),

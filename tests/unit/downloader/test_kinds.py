@@ -2,7 +2,7 @@
 
 import pytest
 
-from services.downloader.kinds import CONTENT_TYPES, Kind, container_of, kind_of, says_sample
+from services.downloader.kinds import CONTENT_TYPES, Kind, container_of, kind_of, says_extra, says_sample
 
 EBML = b"\x1aE\xdf\xa3\xa3B\x86\x81\x01B\x82\x88matroska"
 WEBM = EBML.replace(b"matroska", b"webm")
@@ -51,9 +51,9 @@ def test_containers(name: str, head: bytes, container: str | None):
         ("x", b"PAR2\x00PKT" + bytes(60), Kind.PAR2),
         ("x", b"Rar!\x1a\x07\x01\x00" + bytes(60), Kind.RAR),
         ("film.mkv", b"Rar!\x1a\x07\x00" + bytes(60), Kind.RAR),
-        ("x", b"7z\xbc\xaf\x27\x1c", Kind.OTHER_ARCHIVE),
-        ("x", b"PK\x03\x04", Kind.OTHER_ARCHIVE),
-        ("film.mkv.001", EBML, Kind.OTHER_ARCHIVE),
+        ("x", b"7z\xbc\xaf\x27\x1c", Kind.SEVEN_ZIP),
+        ("x", b"PK\x03\x04", Kind.ZIP),
+        ("film.mkv.001", EBML, Kind.PIECE),
         ("film.mkv", EBML, Kind.VIDEO),
         ("film.mkv.exe", b"MZ", Kind.PROGRAM),
         ("film.mkv", b"MZ", Kind.PROGRAM),
@@ -61,10 +61,15 @@ def test_containers(name: str, head: bytes, container: str | None):
         ("film.mkv", b"text", Kind.OTHER),
         ("film.rar", b"text", Kind.OTHER),
         ("film.nfo", b"text", Kind.OTHER),
+        ("film.2010.DD5.1", EBML, Kind.VIDEO),
+        ("film.DD5.1.mkv", b"", Kind.VIDEO),
+        ("film.jar", b"PK\x03\x04", Kind.PROGRAM),
+        ("film.7z", b"", Kind.SEVEN_ZIP),
+        ("film.s07", b"", Kind.RAR),
         ("film.r07", b"", Kind.RAR),
         ("film.part03.rar", b"", Kind.RAR),
         ("film.vol0+1.par2", b"", Kind.PAR2),
-        ("film.zip", b"", Kind.OTHER_ARCHIVE),
+        ("film.zip", b"", Kind.ZIP),
         ("film.mkv", b"", Kind.VIDEO),
         ("setup.exe", b"", Kind.PROGRAM),
         ("", b"", Kind.OTHER),
@@ -87,3 +92,20 @@ def test_kinds(name: str, head: bytes, kind: Kind):
 )
 def test_samples(name: str, directory: str, sample: bool):
     assert says_sample(name, directory) is sample
+
+
+@pytest.mark.parametrize(
+    ("name", "directory", "extra"),
+    [
+        ("Film.2010-trailer.mkv", "", True),
+        ("Film - Behind the Scenes.mkv", "", True),
+        ("film.deleted.scenes.2.mkv", "", True),
+        ("a.mkv", "Featurettes", True),
+        ("a.mkv", "Extras 1", True),
+        ("Trailer.Park.Film.2006.mkv", "", False),
+        ("Trailer.mkv", "", False),
+        ("Film.2010.mkv", "Film.2010.with.Extras", False),
+    ],
+)
+def test_extras(name: str, directory: str, extra: bool):
+    assert says_extra(name, directory) is extra

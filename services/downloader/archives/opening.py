@@ -1,0 +1,102 @@
+"""A release, opened: pieces put together, archives looked into, and archives inside of those, once."""
+
+import asyncio
+from collections.abc import Iterable, Sequence
+
+import msgspec
+
+from services.downloader.errors import ArchiveRefused
+from services.downloader.kinds import ARCHIVES, Kind, kind_of
+from services.downloader.source import Source
+
+from .contents import Contents, Trouble, rar_contents, trouble
+from .parts import Part, sniff
+from .reading import MAX_ENTRIES
+from .split import join
+from .volumes import InnerFile
+
+MAX_INNERARCHIVES = 2000
+"""Files in archives that are looked at because their name says that they are archives or pieces."""
+MAX_NAMELESS = 20
+"""Files in archives, the largest first, that are looked at though their name says nothing."""
+_AT_ONCE = 16
+
+
+class Release(msgspec.Struct, frozen=True, kw_only=True):
+    """Whatever can be reached by extents, and what can't."""
+
+    parts: Sequence[Part]
+    """Files whose bytes lie as they are: posted, put together from pieces, or stored in archives."""
+    packed: Sequence[InnerFile]
+    """Files that are compressed or encrypted, or archives too deep inside of others."""
+    troubles: Sequence[Trouble]
+
+
+async def open_release(source: Source, posted: Sequence[Part], promised: Iterable[str]) -> Release:
+    """Looks into the archives of a release, and into archives stored in those.
+
+    `promised` are names that par2 knows of. One broken archive does not hide the others.
+    """
+    outer = await _level(source, posted, promised)
+    stored = [_part(file) for file in outer.packed if file.stored and not file.encrypted]
+    # Deeper archives are looked at before any film in them is chosen, so their bytes are read but once.
+    inside = await _looked_into(source, stored)
+    inner = await _level(source, inside, ())
+    plain = [*outer.parts, *inner.parts]
+    plain += [_part(file) for file in inner.packed if file.stored and not file.encrypted]
+    return Release(
+        parts=plain,
+        packed=[file for file in [*outer.packed, *inner.packed] if not file.stored or file.encrypted],
+        troubles=[*outer.troubles, *inner.troubles],
+    )
+
+
+class _Level(msgspec.Struct, frozen=True, kw_only=True):
+    parts: Sequence[Part]
+    """Those that are no archives."""
+    packed: Sequence[InnerFile]
+    troubles: Sequence[Trouble]
+
+
+async def _level(source: Source, parts: Iterable[Part], promised: Iterable[str]) -> _Level:
+    joined = join(parts, promised)
+    by_kind: dict[Kind, list[Part]] = {}
+    for part in joined.parts:
+        by_kind.setdefault(kind_of(part.name, part.head), []).append(part)
+    opened: list[Contents] = [await rar_contents(source, by_kind.pop(Kind.RAR, []))]
+    packed = [file for contents in opened for file in contents.files]
+    if len(packed) > MAX_ENTRIES:
+        raise ArchiveRefused(f"the archives of this release hold more than {MAX_ENTRIES} files")
+    return _Level(
+        parts=[part for parts in by_kind.values() for part in parts],
+        packed=packed,
+        troubles=[
+            *(trouble(unjoined.error, unjoined.pieces) for unjoined in joined.unjoined),
+            *(one for contents in opened for one in contents.troubles),
+        ],
+    )
+
+
+async def _looked_into(source: Source, stored: Sequence[Part]) -> list[Part]:
+    """All of them; those that may be archives or pieces have their first bytes."""
+    by_name = [at for at, part in enumerate(stored) if kind_of(part.name, b"") in ARCHIVES]
+    nameless = [at for at, part in enumerate(stored) if kind_of(part.name, b"") is Kind.OTHER]
+    nameless.sort(key=lambda at: stored[at].size_bytes, reverse=True)
+    looked = list(stored)
+    turns = asyncio.Semaphore(_AT_ONCE)
+
+    async def look(at: int) -> None:
+        async with turns:
+            looked[at] = await sniff(source, stored[at])
+
+    try:
+        async with asyncio.TaskGroup() as tasks:
+            for at in [*by_name[:MAX_INNERARCHIVES], *nameless[:MAX_NAMELESS]]:
+                tasks.create_task(look(at), name=f"look-into-{at}")
+    except ExceptionGroup as errors:
+        raise errors.exceptions[0] from errors
+    return looked
+
+
+def _part(file: InnerFile) -> Part:
+    return Part(name=file.name, directory=file.directory, size_bytes=file.size_bytes, extents=file.extents)

@@ -1,0 +1,67 @@
+"""Files that may be a film or an archive: posted as they are, or lying in an archive themselves."""
+
+from collections.abc import Sequence
+
+import msgspec
+
+from services.downloader.errors import BytesLost
+from services.downloader.extents import Extent, VirtualFile
+from services.downloader.source import Source, Urgency
+
+from .reading import Read
+from .volumes import InnerFile
+
+SNIFFED_BYTES = 1024
+"""Enough for five packets of a transport stream, and for the first headers of an archive."""
+
+
+class Part(msgspec.Struct, frozen=True, kw_only=True):
+    """A file whose bytes are known to lie in posted files."""
+
+    name: str
+    """A base name, for showing and for its extension; never a path."""
+    directory: str = ""
+    size_bytes: int
+    extents: Sequence[Extent]
+    """Of posted files."""
+    head: bytes = b""
+    """Its first bytes; empty if they could not be had."""
+    size_is_sure: bool = True
+
+    @property
+    def posted_files(self) -> set[int]:
+        return {extent.file for extent in self.extents}
+
+
+def reader(source: Source, part: Part) -> Read:
+    """Reads a part; what is in its head costs nothing."""
+    file = VirtualFile(part.name, part.extents)
+
+    async def read(offset: int, length: int) -> bytes:
+        if offset + length <= len(part.head):
+            return part.head[offset : offset + length]
+        return await file.read(source, offset, length, Urgency.DESCRIBE)
+
+    return read
+
+
+async def sniff(source: Source, part: Part) -> Part:
+    """The part with its first bytes; without, if they are lost, so that its name decides."""
+    if part.head or not part.size_bytes:
+        return part
+    try:
+        head = await reader(source, part)(0, min(part.size_bytes, SNIFFED_BYTES))
+    except BytesLost:
+        return part
+    return msgspec.structs.replace(part, head=head)
+
+
+def placed(file: InnerFile, parts: Sequence[Part]) -> InnerFile:
+    """The same file with extents of posted files, where `file` has them of `parts` (by their index)."""
+    through: dict[int, VirtualFile] = {}
+    extents: list[Extent] = []
+    for extent in file.extents:
+        if extent.file not in through:
+            through[extent.file] = VirtualFile("", parts[extent.file].extents)
+        extents += through[extent.file].spans(extent.offset, extent.length)
+    return msgspec.structs.replace(file, extents=extents)
