@@ -3,7 +3,8 @@
 import asyncio
 import os
 import re
-from collections.abc import Awaitable, Callable, Mapping, MutableMapping
+from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping, MutableMapping
+from contextlib import aclosing
 from datetime import UTC, datetime
 from email.utils import format_datetime, parsedate_to_datetime
 from pathlib import Path
@@ -175,6 +176,35 @@ async def serve_file(receive: Receive, send: Send, path: Path, plan: Plan) -> No
         os.close(descriptor)
         leaving.cancel()
         await asyncio.wait([leaving])
+
+
+async def serve_chunks(receive: Receive, send: Send, plan: Plan, chunks: AsyncGenerator[bytes]) -> None:
+    """Sends a plan over ASGI, its body from `chunks`, which must add up to it, at the client's pace.
+
+    `chunks` is closed when the client goes, even while it waits for more. What it raises is raised, so that
+    the connection breaks.
+    """
+    sending = asyncio.create_task(_send_chunks(send, plan, chunks), name="send-chunks")
+    leaving = asyncio.create_task(_until_gone(receive), name="client-leaves")
+    try:
+        await asyncio.wait({sending, leaving}, return_when=asyncio.FIRST_COMPLETED)
+    finally:
+        for task in (sending, leaving):
+            task.cancel()
+        await asyncio.wait({sending, leaving})
+    if not sending.cancelled():
+        sending.result()
+
+
+async def _send_chunks(send: Send, plan: Plan, chunks: AsyncGenerator[bytes]) -> None:
+    async with aclosing(chunks):
+        await send_start(send, plan)
+        left = plan.length
+        async for chunk in chunks:
+            left -= len(chunk)
+            await send({"type": "http.response.body", "body": chunk, "more_body": left > 0})
+        if plan.length == 0:
+            await send({"type": "http.response.body", "body": b"", "more_body": False})
 
 
 async def send_start(send: Send, plan: Plan) -> None:

@@ -1,6 +1,7 @@
 """One delivery of one queued release: what an instance does between Started and Ready or AttemptFailed."""
 
 import asyncio
+from contextlib import AsyncExitStack
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -14,20 +15,26 @@ from libs.common.events import (
     Blame,
     Described,
     Film,
+    Playable,
     Preparing,
     Queued,
     Ready,
     Started,
 )
+from libs.common.installation import installation_secret
 from libs.common.joblog import job_state
 from libs.common.jobs import event_id, film_prefix
 from libs.common.objects import ObjectStore
+from libs.common.play import play_token
+from libs.common.security import sign
 from libs.common.service import version
 from libs.common.settings import Settings
 from services.downloader.describe import Description
 from services.downloader.errors import DownloaderError, ServerRefused
 from services.downloader.pipeline import Pipeline, Target
+from services.downloader.play import Identity, Screen, serving
 from services.downloader.progress import Reporter
+from services.downloader.source import Source
 from services.downloader.usenet.listing import fetch_nzb
 from services.downloader.usenet.nzb import parse_nzb
 from services.downloader.usenet.servers import Server
@@ -58,6 +65,9 @@ class Attempt:
         self._instance = instance
         self._nest = nest
         self._fence = (queued.attempt, delivery.number)
+        self._source: Source | None = None
+        self._screen: Screen | None = None
+        self._house = AsyncExitStack()
         self._reporter = Reporter(
             bus.progress, job_id=queued.job_id, attempt=queued.attempt, delivery=delivery.number
         )
@@ -68,7 +78,8 @@ class Attempt:
         await self._tell(Started, instance=self._instance)
         progress = asyncio.create_task(self._reporter.run(), name="progress")
         try:
-            film = await self._fetch()
+            async with self._house:
+                await self._fetch()
         except Superseded:
             log.info("superseded")
         except DownloaderError as error:
@@ -80,13 +91,11 @@ class Attempt:
             await self._failed(
                 "INTERNAL_ERROR", f"The download broke unexpectedly ({type(error).__name__}).", "world"
             )
-        else:
-            await self._reporter.tell()
-            await self._ready(film)
         finally:
             progress.cancel()
 
-    async def _fetch(self) -> Film:
+    async def _fetch(self) -> None:
+        """Until the film is ready, and those who have begun to read it here have got what they asked for."""
         queued, settings = self._queued, self._settings
         if not settings.usenet:
             raise ServerRefused("No news server is set; add a [[usenet]] section to the settings.")
@@ -105,7 +114,8 @@ class Attempt:
             )
             for s in settings.usenet
         ]
-        source = UsenetSource(nzb, servers, self._nest / "spool")
+        self._source = source = UsenetSource(nzb, servers, self._nest / "spool")
+        self._house.push_async_callback(source.close)
         target = Target(
             prefix=film_prefix(queued.job_id),
             sidecar=_sidecar(queued),
@@ -114,10 +124,11 @@ class Attempt:
         pipeline = Pipeline(
             source, self._store, target, scratch=self._nest, reporter=self._reporter, listener=self
         )
-        try:
-            return await pipeline.run()
-        finally:
-            await source.close()
+        film = await pipeline.run()
+        await self._reporter.tell()
+        await self._ready(film)
+        if self._screen:
+            await self._screen.drain()
 
     # What the pipeline tells -------------------------------------------------------------------------------
 
@@ -126,8 +137,31 @@ class Attempt:
         await self._tell(
             Described, file_name=film.name, size_bytes=film.size_bytes, container=description.container
         )
+        if self._source:
+            self._screen = Screen(self._source, description, self._identity())
+            address = await self._house.enter_async_context(serving(self._screen))
+            await self._tell(
+                Playable,
+                address=address,
+                size_bytes=film.size_bytes,
+                content_type=description.content_type,
+            )
+
+    def _identity(self) -> Identity:
+        secret, job_id, (attempt, delivery) = (
+            installation_secret(self._settings),
+            self._queued.job_id,
+            self._fence,
+        )
+        return Identity(
+            token=play_token(secret, job_id, attempt, delivery),
+            etag=sign(secret, "film", job_id, str(attempt))[:32],
+            modified_at=self._queued.at,
+        )
 
     async def preparing(self) -> None:
+        if self._screen:
+            self._screen.whole()
         await self._tell(Preparing)
 
     async def before_commit(self) -> None:

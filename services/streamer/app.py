@@ -6,13 +6,13 @@ from typing import Any
 
 from litestar import Litestar, Router
 from litestar.di import Provide
+from litestar.handlers import ASGIRouteHandler
 from litestar.openapi import OpenAPIConfig
 from litestar.openapi.spec import Components, SecurityScheme
 
 from libs.common import streams
 from libs.common.errors import SettingsError
 from libs.common.installation import installation_secret, installation_store
-from libs.common.objects import ObjectStore
 from libs.common.projection import Database, Projection
 from libs.common.service import Service, version
 from libs.common.settings import Settings
@@ -24,6 +24,7 @@ from services.streamer.api.files import file_routes
 from services.streamer.api.jobs import JobsController
 from services.streamer.api.movies import DiscoveryController, WatchingController
 from services.streamer.api.pages import DIST, page_routes
+from services.streamer.api.sessions import SessionsController, stream_route
 from services.streamer.api.shell import Shell, content_security_policy
 from services.streamer.auth.guards import Gate, owner_only
 from services.streamer.auth.owner import Owner
@@ -34,7 +35,9 @@ from services.streamer.playback import Playback
 from services.streamer.progress import ProgressBoard, follow_progress
 from services.streamer.projections.jobs import apply
 from services.streamer.push import Push
+from services.streamer.relay import Relay
 from services.streamer.requests import Requests
+from services.streamer.showing import Showings
 from services.streamer.store import SCHEMA, JobStore
 
 MOVIES = "/api/movies-on-demand"
@@ -68,20 +71,27 @@ async def body(service: Service) -> None:
 
     sessions = Sessions(bus, secret, _now)
     gate = Gate(secret, sessions, _now)
+    url_ttl_s = settings.storage.url_ttl_s
+    playback = Playback(bus, objects, projection, _now, url_ttl_s=url_ttl_s)
+    showings = Showings(secret, sessions, store, playback, _now, ttl_s=url_ttl_s)
+    relay = Relay()
+    service.on_close(relay.close)
     provided = {
         "bus": bus,
         "cookie_jar": Cookies(secure=settings.public_url.startswith("https:")),
         "gate": gate,
         "jobs": Jobs(store, board),
         "owner": Owner(bus),
-        "playback": Playback(bus, objects, projection, _now, url_ttl_s=settings.storage.url_ttl_s),
+        "playback": playback,
         "push": push,
         "requests": Requests(bus, store, projection, _now),
         "sessions": sessions,
+        "showings": showings,
         "store": store,
         "throttle": Throttle(time.monotonic),
     }
-    service.serve(Shell(_litestar(gate, objects, provided), service.health, _policy(settings)))
+    routes = [*file_routes(objects), stream_route(showings, relay)]
+    service.serve(Shell(_litestar(gate, routes, provided), service.health, _policy(settings)))
 
 
 async def _close_when_stopping(service: Service, push: Push) -> None:
@@ -90,21 +100,21 @@ async def _close_when_stopping(service: Service, push: Push) -> None:
     push.close()
 
 
-def _litestar(gate: Gate, objects: ObjectStore, provided: dict[str, Any]) -> Litestar:
+def _litestar(gate: Gate, routes: list[ASGIRouteHandler], provided: dict[str, Any]) -> Litestar:
     movies = Router(
         MOVIES,
         route_handlers=[DiscoveryController, WatchingController, JobsController],
         guards=[owner_only(gate)],
         security=[{"cookie": []}, {"bearer": []}],
     )
-    events = Router(
+    live = Router(
         "/",
-        route_handlers=[EventsController],
+        route_handlers=[EventsController, SessionsController],
         guards=[owner_only(gate)],
         security=[{"cookie": []}, {"bearer": []}],
     )
     return Litestar(
-        [AuthController, movies, events, *file_routes(objects), page_routes(DIST)],
+        [AuthController, movies, live, *routes, page_routes(DIST)],
         dependencies={name: _always(value) for name, value in provided.items()},
         exception_handlers=HANDLERS,
         request_max_body_size=MAX_BODY_BYTES,

@@ -58,10 +58,10 @@ class Playback:
         if state is None or state.phase in (Phase.EXPIRED, Phase.DELETED):
             raise ServiceError(ErrorCode.NOT_FOUND, "There is no such film here; it may have been deleted.")
         if state.phase is not Phase.READY or state.film is None:
-            raise ServiceError(ErrorCode.INVALID_INPUT, _why_not(state))
+            raise ServiceError(ErrorCode.INVALID_INPUT, why_not(state))
         film, now = state.film, self._now()
         url = await self._objects.signed_url(film.key, ttl_s=self._url_ttl_s, content_type=film.content_type)
-        await self._remember(state.job_id, now)
+        await self.remember(state.job_id)
         return PlayableStream(
             url=url,
             content_type=film.content_type,
@@ -70,7 +70,9 @@ class Playback:
             expires_at=now.replace(microsecond=0) + timedelta(seconds=self._url_ttl_s),
         )
 
-    async def _remember(self, job_id: str, now: datetime) -> None:
+    async def remember(self, job_id: str) -> None:
+        """Tell the log that this job's film is being watched."""
+        now = self._now()
         minute = int(now.timestamp()) // WATCHED_EVERY_S
         event = Watched(id=f"{job_id}.watched.{minute}", at=now, job_id=job_id)
         try:
@@ -83,7 +85,8 @@ class Playback:
             await self._projection.wait_for(sequence, APPLY_S)
 
 
-def _why_not(state: JobState) -> str:
+def why_not(state: JobState) -> str:
+    """Why its film can't be played from the store, for a person."""
     name = state.title.name if state.title else "The film"
     if state.phase is Phase.FAILED:
         return f"{name} could not be fetched; request it again."

@@ -59,7 +59,7 @@ def job_view(state: JobState, shown: Shown | None) -> JobView:
         status=state.movie_status,
         stage=now.stage if now else None,
         progress=_percent(state, shown),
-        playable=state.phase is Phase.READY,
+        playable=state.phase is Phase.READY or state.play is not None,
         error_message=state.error_message if is_troubled else None,
         error_code=state.error_code if is_troubled else None,
         release_title=pick.title if pick else None,
