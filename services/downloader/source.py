@@ -62,6 +62,30 @@ class Lost(msgspec.Struct, frozen=True, kw_only=True):
     reason: str
 
 
+class FileCensus(msgspec.Struct, frozen=True, kw_only=True):
+    """What the servers say of one posted file, before it is fetched."""
+
+    missing: Sequence[Span] = ()
+    """Ascending and disjoint; what a repair or another release would have to bring."""
+    exact: bool = True
+    """Proven by part headers; else the places are estimated from what the listing claims."""
+
+
+class Census(msgspec.Struct, frozen=True, kw_only=True):
+    """What of a release can be had: one entry for each posted file, by its index."""
+
+    files: Sequence[FileCensus]
+    articles: int
+    missing_articles: int
+    """No server has these. Some of them were asked for in earnest, and none of those came."""
+    sure: bool
+    """Every server has told about every article; otherwise more may be missing."""
+
+    @property
+    def complete(self) -> bool:
+        return self.sure and not self.missing_articles
+
+
 class Source(Protocol):
     """The posted files of one release. Not shared between event loops; safe for many readers in one."""
 
@@ -75,6 +99,13 @@ class Source(Protocol):
 
     async def open(self) -> None:
         """Learn each file's exact size, name and head. Raises a `DownloaderError` if it can't."""
+        ...
+
+    async def census(self) -> Census:
+        """Ask which bytes can be had, without fetching them, in what the lines have to spare; after `open`.
+
+        Never delays a read. Ends within some 30 s; what nobody told by then isn't counted as missing.
+        """
         ...
 
     async def read(self, file: int, offset: int, length: int, urgency: Urgency) -> bytes:

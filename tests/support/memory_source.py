@@ -4,7 +4,16 @@ from collections.abc import AsyncGenerator, Mapping, Sequence
 from pathlib import Path
 
 from services.downloader.errors import BytesLost
-from services.downloader.source import HEAD_BYTES, Landed, Lost, PostedFile, Span, Urgency
+from services.downloader.source import (
+    HEAD_BYTES,
+    Census,
+    FileCensus,
+    Landed,
+    Lost,
+    PostedFile,
+    Span,
+    Urgency,
+)
 
 
 class MemorySource:
@@ -39,6 +48,12 @@ class MemorySource:
 
     async def open(self) -> None:
         self.files = [self._posted(index) for index in range(len(self._bytes))]
+
+    async def census(self) -> Census:
+        files = [FileCensus(missing=self.holes(file)) for file in range(len(self._bytes))]
+        missing = sum(-(-hole.length // self._article_bytes) for file in files for hole in file.missing)
+        articles = sum(-(-len(data) // self._article_bytes) for data in self._bytes)
+        return Census(files=files, articles=articles, missing_articles=missing, sure=True)
 
     async def read(self, file: int, offset: int, length: int, urgency: Urgency) -> bytes:
         data = self.path(file).read_bytes() if file in self._mended else self._bytes[file]

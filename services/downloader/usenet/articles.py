@@ -1,7 +1,7 @@
 """Where the parts of one posted file are: proven by their headers, never guessed, never trusted alone."""
 
 from bisect import bisect_right, insort
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from threading import Lock
 from typing import Final
 
@@ -112,6 +112,20 @@ class Parts:
                 return None
             return self._grid_span(slot)
 
+    def absent(self, slots: Iterable[int]) -> list[Span] | None:
+        """The bytes of these slots and of those that nobody listed, merged; None without a grid."""
+        with self._lock:
+            if self._mended:
+                return []
+            if self._uneven or self._part_bytes is None or self._size_bytes is None:
+                return None
+            count = -(-self._size_bytes // self._part_bytes)
+            unlisted = (
+                set[int]() if len(self._listed) >= count else set(range(count)).difference(self._listed)
+            )
+            places = (self._grid_span(slot) for slot in sorted(unlisted.union(slots)))
+            return merged(place for place in places if place is not None)
+
     def needed(self, span: Span) -> list[int]:
         """The slots to fetch before `span` can be read. In an uneven file a guess: ask again after."""
         with self._lock:
@@ -144,14 +158,7 @@ class Parts:
             self._mended, self._size_bytes = True, size_bytes
 
     def _runs(self) -> list[Span]:
-        runs: list[Span] = []
-        for slot in self._order:
-            span = self._landed[slot]
-            if runs and runs[-1].end == span.start:
-                runs[-1] = Span(runs[-1].start, span.end)
-            else:
-                runs.append(span)
-        return runs
+        return merged(self._landed[slot] for slot in self._order)
 
     def _inside_file(self, slot: int, header: PartHeader) -> Span:
         # The size is bounded by what the listed articles could carry at most.
@@ -218,3 +225,14 @@ class Parts:
         return min(before + 1 + (position - start) // each, max(after - 1, before + 1)), min(
             position + each, end
         )
+
+
+def merged(spans: Iterable[Span]) -> list[Span]:
+    """Ascending, disjoint spans, those that touch made one."""
+    runs: list[Span] = []
+    for span in spans:
+        if runs and runs[-1].end == span.start:
+            runs[-1] = Span(runs[-1].start, span.end)
+        else:
+            runs.append(span)
+    return runs

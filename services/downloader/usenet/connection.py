@@ -13,14 +13,14 @@ import selectors
 import socket
 import ssl
 from collections import deque
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import suppress
 from enum import IntEnum, auto
 from typing import Final, cast
 
 import sabctools
 
-from services.downloader.usenet.lanes import Article
+from services.downloader.usenet.lanes import Article, Inquiry
 from services.downloader.usenet.servers import Server
 
 DECODER_BYTES: Final = 256 * 1024
@@ -33,6 +33,8 @@ READY_WITHIN_S: Final = 10.0
 """Connected, encrypted, greeted and logged in."""
 STALL_S: Final = 20.0
 """Waiting for an answer without a single byte."""
+INQUIRY_STALL_S: Final = 5.0
+"""The same for the answer to a STAT: there is nothing to be sent but that it is there."""
 ANSWER_WITHIN_S: Final = 180.0
 """One article, from the time it is next in line: drops a connection that only drips."""
 DEPTH_START: Final = 2
@@ -49,6 +51,10 @@ class ConnectionFault(Exception):
 
 class Dropped(ConnectionFault):
     """The network's or the server's doing; another connection may work."""
+
+
+class Stalled(Dropped):
+    """The server has stopped to answer."""
 
 
 class Garbled(Dropped):
@@ -77,14 +83,17 @@ class _Phase(IntEnum):
     CLOSED = auto()
 
 
-Answer = tuple[Article, sabctools.NNTPResponse]
+Asked = Article | Inquiry
+Answer = tuple[Asked, sabctools.NNTPResponse]
 
 
 class Connection:
     """Opens on construction. Any method may raise a `ConnectionFault`; then call `close` and forget it."""
 
     def __init__(self, server: Server, address: Address, trust: ssl.SSLContext | None, now: float) -> None:
-        self.in_flight: deque[Article] = deque()
+        self.in_flight: deque[Asked] = deque()
+        self.inquiries = 0
+        """How many of those in flight are inquiries."""
         self.answered = 0
         self.idle_since = now
         self.depth = DEPTH_START
@@ -117,6 +126,11 @@ class Connection:
         return self._phase is _Phase.READY
 
     @property
+    def bodies(self) -> int:
+        """How many articles are in flight."""
+        return len(self.in_flight) - self.inquiries
+
+    @property
     def events(self) -> int:
         """What to wait for, as a selector's mask."""
         if self._phase is _Phase.CONNECTING:
@@ -132,9 +146,10 @@ class Connection:
         """When `overdue` will complain, on the monotonic clock; None while nothing is awaited."""
         if not self.ready:
             return self._opened_at + READY_WITHIN_S
-        if self.in_flight:
-            return min(self._heard_at + STALL_S, self._head_since + ANSWER_WITHIN_S)
-        return None
+        if not self.in_flight:
+            return None
+        stall_s = INQUIRY_STALL_S if isinstance(self.in_flight[0], Inquiry) else STALL_S
+        return min(self._heard_at + stall_s, self._head_since + ANSWER_WITHIN_S)
 
     def overdue(self, now: float) -> Dropped | None:
         deadline = self.deadline()
@@ -142,15 +157,19 @@ class Connection:
             return None
         if not self.ready:
             return Dropped(f"no working connection within {READY_WITHIN_S:.0f} s")
-        return Dropped(f"no answer for {now - self._heard_at:.0f} s")
+        return Stalled(f"no answer for {now - self._heard_at:.0f} s")
 
     def ask(self, article: Article, now: float) -> None:
         """Request an article's body. Its answer comes out of `on_readable`, in the order of asking."""
-        if not self.in_flight:
-            self._heard_at = self._head_since = self._asked_idle_at = now
-        self.in_flight.append(article)
-        self._decoder.expect(article)
+        self._expect(article, now)
         self._send(b"BODY <%s>\r\n" % article.message_id.encode("ascii"))
+
+    def inquire(self, inquiries: Sequence[Inquiry], now: float) -> None:
+        """Ask whether these are there; the answers come out of `on_readable` too."""
+        for inquiry in inquiries:
+            self._expect(inquiry, now)
+        self.inquiries += len(inquiries)
+        self._send(b"".join(b"STAT <%s>\r\n" % i.message_id.encode("ascii") for i in inquiries))
 
     def on_writable(self, now: float) -> None:
         if self._phase is _Phase.CONNECTING:
@@ -193,6 +212,12 @@ class Connection:
                 self._socket.send(b"QUIT\r\n")
         self._phase = _Phase.CLOSED
         self._socket.close()
+
+    def _expect(self, asked: Asked, now: float) -> None:
+        if not self.in_flight:
+            self._heard_at = self._head_since = self._asked_idle_at = now
+        self.in_flight.append(asked)
+        self._decoder.expect(asked)
 
     def _connected(self, now: float) -> None:
         error = self._socket.getsockopt(socket.SOL_SOCKET, socket.SO_ERROR)
@@ -255,18 +280,23 @@ class Connection:
             return
         if not self.in_flight:
             raise Dropped(f"the server ended an idle connection: {self._told(response)}")
-        article = self.in_flight[0]
+        asked = self.in_flight[0]
         if response.status_code == 400:
             raise Dropped(f"the server ended the connection: {self._told(response)}")
-        if response.status_code in {480, 483, 502}:
+        # A server that refuses only to be asked by STAT may well give the article.
+        if response.status_code in {480, 483, 502} and isinstance(asked, Article):
             raise Refused(response.status_code, self._told(response))
         echoed = _ECHOED_ID.search(response.message or "")
-        if response.context is not article or (echoed and echoed.group(1) != article.message_id):
+        if response.context is not asked or (echoed and echoed.group(1) != asked.message_id):
             raise Garbled("the answer belongs to another article")
         self.in_flight.popleft()
         self.answered += 1
-        self._measure(now)
-        yield article, response
+        if isinstance(asked, Article):
+            self._measure(now)
+        else:
+            self.inquiries -= 1
+            self._head_since = self.idle_since = now
+        yield asked, response
 
     def _measure(self, now: float) -> None:
         """Pipeline as many requests as articles' times on the wire fit into a round trip, and one more."""

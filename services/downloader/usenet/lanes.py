@@ -25,6 +25,8 @@ class Article:
     """Its place in the file, counted from 0: the segment number less one."""
     message_id: str
     urgency: Urgency
+    posted_at: int = 0
+    """In seconds since 1970; 0 if not told."""
     home: "Lanes | None" = None
     """Where it waits, while it does."""
     stage: Stage = Stage.IDLE
@@ -36,6 +38,19 @@ class Article:
     drops: int = 0
     """How often a connection was lost while this article was being answered."""
     reasons: list[str] = field(default_factory=list[str])
+
+
+@dataclass(slots=True, eq=False)
+class Inquiry:
+    """Whether a server has an article: asked by STAT, without fetching it."""
+
+    file: int
+    slot: int
+    message_id: str
+    posted_at: int
+    """In seconds since 1970; 0 if not told."""
+    doubtful: bool = False
+    """Some server told nothing about it."""
 
 
 @dataclass(slots=True, frozen=True)

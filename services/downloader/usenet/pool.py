@@ -14,6 +14,7 @@ import time
 from collections import deque
 from collections.abc import Callable, Sequence
 from contextlib import suppress
+from dataclasses import dataclass
 from typing import Final
 
 import sabctools
@@ -25,14 +26,17 @@ from services.downloader.usenet.articles import PartRefused
 from services.downloader.usenet.connection import (
     DEPTH_MAX,
     Address,
+    Asked,
     Connection,
     ConnectionFault,
     Dropped,
     Garbled,
+    Stalled,
 )
-from services.downloader.usenet.lanes import Article, Failed, Fetched, Outcome, Stage, Stopped
+from services.downloader.usenet.lanes import Article, Failed, Fetched, Inquiry, Outcome, Stage, Stopped
 from services.downloader.usenet.routing import Router
 from services.downloader.usenet.servers import Server
+from services.downloader.usenet.survey import ABSENT, SURVEY_WITHIN_S, IsThere, Survey, Surveyed
 from services.downloader.usenet.upstreams import Upstream
 
 BODY_FOLLOWS: Final = 222
@@ -45,10 +49,25 @@ DROPS_MAX: Final = 3
 PLAYER_MEMORY_S: Final = 5.0
 """For so long after a player's read, fill articles don't pile up in front of its next one."""
 CLOSE_WITHIN_S: Final = 2.0
+INQUIRIES_MAX: Final = 256
+"""In flight on one connection: at 30 ms of round trip five connections ask 40,000 a second."""
+INQUIRERS_SHARE: Final = 4
+"""One of so many connections carries inquiries while there are any, and no fill meanwhile."""
 
 Keep = Callable[[Article, sabctools.NNTPResponse], Span]
 """Checks and stores an answer. Raises `PartRefused`, or `ScratchFull`."""
 Deliver = Callable[[list[Outcome]], None]
+Tell = Callable[[Surveyed], None]
+"""Called once, on the engine's thread."""
+
+
+@dataclass(slots=True, frozen=True)
+class _Sweep:
+    """A survey that is under way."""
+
+    survey: Survey
+    tell: Tell
+    until: float
 
 
 class Engine:
@@ -72,6 +91,7 @@ class Engine:
         self._wake_sender.setblocking(False)
         self._player_at = -PLAYER_MEMORY_S
         self._closing = False
+        self._sweep: _Sweep | None = None
         self._log = structlog.get_logger().bind(component="usenet")
         self._thread = threading.Thread(target=self._run, name="usenet", daemon=True)
         self._thread.start()
@@ -83,6 +103,13 @@ class Engine:
     def drop(self, articles: Sequence[Article]) -> None:
         """Forget those that haven't been asked for. Any thread."""
         self._tell(lambda _: self._forget(articles))
+
+    def survey(self, inquiries: Sequence[Inquiry], is_there: IsThere, tell: Tell) -> None:
+        """Ask the servers which of these they have. Once in the engine's life; any thread.
+
+        It takes at most a quarter of the connections from the fill, and waits for whatever is more urgent.
+        """
+        self._tell(lambda now: self._begin_survey(inquiries, is_there, tell, now))
 
     def close(self) -> None:
         """Stop at once; nothing more is delivered. Blocks until the thread and its sockets are gone."""
@@ -133,7 +160,9 @@ class Engine:
         self._check_deadlines(now)
         for upstream in self._router.upstreams:
             self._dispatch(upstream, now)
+            self._inquire(upstream, now)
             self._open_connections(upstream, now)
+        self._end_survey(now)
         if self._router.outcomes:
             outcomes, self._router.outcomes = self._router.outcomes, []
             self._deliver(outcomes)
@@ -158,15 +187,56 @@ class Engine:
         for article in articles:
             self._router.forget(article)
 
+    def _begin_survey(self, inquiries: Sequence[Inquiry], is_there: IsThere, tell: Tell, now: float) -> None:
+        survey = Survey(self._router.upstreams, inquiries, is_there)
+        self._sweep = _Sweep(survey, tell, now + SURVEY_WITHIN_S)
+
+    def _inquire(self, upstream: Upstream, now: float) -> None:
+        """Keep inquiries in flight, on the connections that have the fewest articles to bring."""
+        urgency = upstream.urgency()
+        if self._sweep is None or (urgency is not None and urgency < Urgency.FILL):
+            return
+        survey = self._sweep.survey
+        if not upstream.usable(now):
+            survey.silenced(upstream)
+        ready = [connection for connection in upstream.connections if connection.ready]
+        ready.sort(key=lambda connection: (not connection.inquiries, connection.bodies))
+        for connection in ready[: _inquirers(upstream)]:
+            if connection.inquiries > INQUIRIES_MAX // 2:
+                continue
+            inquiries = survey.take(upstream, INQUIRIES_MAX - connection.inquiries)
+            if not inquiries:
+                return
+            try:
+                connection.inquire(inquiries, now)
+            except ConnectionFault as fault:
+                self._lost(upstream, connection, fault, now)
+            else:
+                self._watch(connection)
+
+    def _end_survey(self, now: float) -> None:
+        sweep = self._sweep
+        if sweep is not None and (sweep.survey.done or now >= sweep.until):
+            self._sweep = None
+            sweep.tell(sweep.survey.result())
+
     def _dispatch(self, upstream: Upstream, now: float) -> None:
         """Give waiting articles to ready connections, each time to one with the fewest in flight."""
+        if not upstream.waiting:
+            return
         player_near = now - self._player_at < PLAYER_MEMORY_S
+        connections = [connection for connection in upstream.connections if connection.ready]
+        connections.sort(key=lambda connection: connection.inquiries)
+        alone = len(connections) == 1
         for depth in range(DEPTH_MAX):
-            for connection in list(upstream.connections):
-                if not connection.ready or len(connection.in_flight) != depth or depth >= connection.depth:
+            for connection in connections:
+                if connection.bodies != depth or depth >= connection.depth or not connection.ready:
                     continue
-                article = upstream.next_article(Urgency.DESCRIBE if player_near and depth else Urgency.FILL)
+                busy = (player_near and depth) or (connection.inquiries and not alone)
+                article = upstream.next_article(Urgency.DESCRIBE if busy else Urgency.FILL)
                 if article is None:
+                    if busy and upstream.waiting:
+                        continue
                     return
                 self._ask(upstream, connection, article, now)
 
@@ -180,7 +250,7 @@ class Engine:
             self._watch(connection)
 
     def _open_connections(self, upstream: Upstream, now: float) -> None:
-        while upstream.may_open(now):
+        while upstream.may_open(now, self._inquirers_wanted(upstream)):
             if not upstream.addresses:
                 self._resolve(upstream)
                 return
@@ -196,6 +266,10 @@ class Engine:
             upstream.connections.append(connection)
             self._owners[connection] = upstream
             self._watch(connection)
+
+    def _inquirers_wanted(self, upstream: Upstream) -> int:
+        waiting = self._sweep.survey.waiting(upstream) if self._sweep else 0
+        return min(_inquirers(upstream), -(-waiting // INQUIRIES_MAX))
 
     def _resolve(self, upstream: Upstream) -> None:
         """Look the host's addresses up on a thread of its own, as that can't be done without blocking."""
@@ -231,8 +305,8 @@ class Engine:
             if mask & selectors.EVENT_WRITE:
                 connection.on_writable(now)
             if mask & selectors.EVENT_READ:
-                for article, response in connection.on_readable(now):
-                    self._answered(upstream, article, response, now)
+                for asked, response in connection.on_readable(now):
+                    self._answered(upstream, asked, response, now)
                 if connection.has_unread:
                     self._unread.add(connection)
         except ConnectionFault as fault:
@@ -241,14 +315,26 @@ class Engine:
             self._watch(connection)
 
     def _answered(
+        self, upstream: Upstream, asked: Asked, response: sabctools.NNTPResponse, now: float
+    ) -> None:
+        if isinstance(asked, Inquiry):
+            if self._sweep is not None:
+                self._sweep.survey.answered(asked, upstream, response.status_code)
+            return
+        upstream.worked()
+        if response.status_code == BODY_FOLLOWS:
+            self._came(upstream, asked, response, now)
+            return
+        self.articles_missed += 1
+        told = upstream.server.without_secrets(response.message or "") or "no answer"
+        if response.status_code in ABSENT:
+            self._router.missed(asked, upstream, told, now)
+        else:
+            self._router.refused(asked, upstream, told, now)
+
+    def _came(
         self, upstream: Upstream, article: Article, response: sabctools.NNTPResponse, now: float
     ) -> None:
-        upstream.worked()
-        if response.status_code != BODY_FOLLOWS:
-            self.articles_missed += 1
-            told = upstream.server.without_secrets(response.message or "")
-            self._router.refused(article, upstream, told or "no answer", now)
-            return
         try:
             span = self._keep(article, response)
         except PartRefused as refusal:
@@ -276,7 +362,8 @@ class Engine:
         """A connection is over, or came to nothing: no article in flight is lost with it."""
         in_flight: list[Article] = []
         if connection is not None:
-            in_flight = list(connection.in_flight)
+            in_flight = [asked for asked in connection.in_flight if isinstance(asked, Article)]
+            self._lost_inquiries(upstream, connection, fault)
             upstream.connections.remove(connection)
             self._release(connection)
         upstream.lost_connection(connection, fault, self._router.tries(upstream, now), now)
@@ -294,6 +381,13 @@ class Engine:
         if not upstream.usable(now):
             self._router.evacuate(upstream, now)
 
+    def _lost_inquiries(self, upstream: Upstream, connection: Connection, fault: ConnectionFault) -> None:
+        inquiries = [asked for asked in connection.in_flight if isinstance(asked, Inquiry)]
+        if not inquiries or self._sweep is None:
+            return
+        silent = isinstance(connection.in_flight[0], Inquiry) and isinstance(fault, Garbled | Stalled)
+        self._sweep.survey.lost(inquiries, upstream, silent=silent)
+
     def _watch(self, connection: Connection) -> None:
         events, known = connection.events, self._masks.get(connection)
         if events == known:
@@ -310,3 +404,8 @@ class Engine:
         self._owners.pop(connection, None)
         self._unread.discard(connection)
         connection.close()
+
+
+def _inquirers(upstream: Upstream) -> int:
+    """How many connections of a server may carry inquiries at once."""
+    return max(upstream.limit // INQUIRERS_SHARE, 1)

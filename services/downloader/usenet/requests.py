@@ -1,7 +1,7 @@
 """Who waits for which article: each is asked for once, however many wait. All of it belongs to the loop."""
 
 import asyncio
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import Self
 
 from services.downloader.errors import DownloaderError
@@ -44,8 +44,10 @@ class Request:
 class Requests:
     """The articles that are wanted now, each with those who wait for it."""
 
-    def __init__(self, engine: Engine) -> None:
+    def __init__(self, engine: Engine, posted_at: Sequence[int]) -> None:
+        """`posted_at`: when each file was posted, in seconds since 1970; 0 if not told."""
         self._engine = engine
+        self._posted_at = posted_at
         self._articles: dict[Place, Article] = {}
         self._waiting: dict[Article, list[Request]] = {}
         self._stopped: DownloaderError | None = None
@@ -91,5 +93,5 @@ class Requests:
     def _article(self, place: Place, message_id: str, urgency: Urgency) -> Article:
         known = self._articles.get(place)
         if known is None:
-            known = self._articles[place] = Article(*place, message_id, urgency)
+            known = self._articles[place] = Article(*place, message_id, urgency, self._posted_at[place[0]])
         return known

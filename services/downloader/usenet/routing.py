@@ -16,11 +16,13 @@ class Router:
     def __init__(self, servers: Sequence[Server]) -> None:
         self.upstreams = _upstreams(servers)
         self.outcomes: list[Outcome] = []
+        self._misses: dict[str, int] = {}
 
     def want(self, article: Article, urgency: Urgency, now: float) -> None:
         """Get it. One that is on its way only becomes as urgent as this; one that is done stays so."""
         if article.stage is Stage.IDLE:
             article.urgency = urgency
+            self._exclude(article)
             self._assign(article, now)
         elif article.home is not None and urgency < article.urgency:
             article.home.hurry(article, urgency)
@@ -36,8 +38,13 @@ class Router:
         outcome.article.stage = Stage.DONE
         self.outcomes.append(outcome)
 
+    def missed(self, article: Article, upstream: Upstream, reason: str, now: float) -> None:
+        """This server hasn't got it, and won't be asked for it again."""
+        self._misses[article.message_id] = self._misses.get(article.message_id, 0) | upstream.bit
+        self.refused(article, upstream, reason, now)
+
     def refused(self, article: Article, upstream: Upstream, reason: str, now: float) -> None:
-        """This server hasn't got it; it goes to the next one."""
+        """This server doesn't give it; it goes to the next one."""
         article.refused_by |= upstream.bit
         article.reasons.append(f"{upstream.server.host}: {reason}")
         article.drops = 0
@@ -69,6 +76,19 @@ class Router:
         for article in waiting:
             self._assign(article, now)
 
+    def _exclude(self, article: Article) -> None:
+        """Leave out the servers that can't have it."""
+        missed = self._misses.get(article.message_id, 0)
+        for upstream in self.upstreams:
+            if missed & upstream.bit:
+                reason = "hadn't got it before"
+            elif not upstream.keeps(article.posted_at):
+                reason = f"keeps no posts older than {upstream.server.retention_days} days"
+            else:
+                continue
+            article.refused_by |= upstream.bit
+            article.reasons.append(f"{upstream.server.host}: {reason}")
+
     def _assign(self, article: Article, now: float) -> None:
         """Queue it at the first usable server that hasn't refused it; without one it is lost."""
         unasked = [upstream for upstream in self.upstreams if not article.refused_by & upstream.bit]
@@ -98,6 +118,11 @@ def _upstreams(servers: Sequence[Server]) -> list[Upstream]:
     upstreams: list[Upstream] = []
     for _, equals in groupby(ordered, key=lambda server: server.priority):
         shared = Lanes()
-        for server in equals:
-            upstreams.append(Upstream(server, 1 << len(upstreams), shared, server.trust()))
+        group = [
+            Upstream(server, number, shared, server.trust())
+            for number, server in enumerate(equals, len(upstreams))
+        ]
+        for upstream in group:
+            upstream.peers = sum(peer.bit for peer in group)
+        upstreams += group
     return upstreams

@@ -22,6 +22,8 @@ class Server(msgspec.Struct, frozen=True, kw_only=True):
     """How many connections the account allows; fewer are used if the server says so."""
     priority: int = 0
     """A lower number is asked first; a higher one only for what the lower ones lack."""
+    retention_days: int = 0
+    """Older posts are not asked for there; 0 if it keeps everything."""
 
     def __post_init__(self) -> None:
         for text in (self.host, self.username or "", self.password or ""):
@@ -29,6 +31,8 @@ class Server(msgspec.Struct, frozen=True, kw_only=True):
                 raise ValueError("a news server's host, user name and password can't hold control characters")
         if not self.host or not 0 < self.port < 65536 or not 0 < self.connections <= 500:
             raise ValueError("a news server needs a host, a port and between 1 and 500 connections")
+        if self.retention_days < 0:
+            raise ValueError("a news server's retention can't be negative")
 
     def __repr__(self) -> str:
         return f"Server({self.host}:{self.port}, tls={self.tls}, connections={self.connections})"

@@ -13,16 +13,27 @@ import msgspec
 import sabctools
 
 from services.downloader.errors import BytesLost, DownloaderError
-from services.downloader.source import HEAD_BYTES, Landed, Lost, PostedFile, Span, Urgency
+from services.downloader.source import (
+    HEAD_BYTES,
+    Census,
+    FileCensus,
+    Landed,
+    Lost,
+    PostedFile,
+    Span,
+    Urgency,
+)
 from services.downloader.usenet.articles import Parts, part_header
+from services.downloader.usenet.census import file_census, sample
 from services.downloader.usenet.filling import Filling
-from services.downloader.usenet.lanes import Article, Missing, Outcome, Stopped
+from services.downloader.usenet.lanes import Article, Inquiry, Missing, Outcome, Stopped
 from services.downloader.usenet.naming import clean_name, name_in_subject
 from services.downloader.usenet.nzb import Nzb, NzbFile
 from services.downloader.usenet.pool import Engine
 from services.downloader.usenet.requests import Place, Request, Requests
 from services.downloader.usenet.servers import Server
 from services.downloader.usenet.spool import Spool
+from services.downloader.usenet.survey import Surveyed
 
 PROBES_MAX: Final = 4
 """Parts of one file that `open` tries until one tells the file's size."""
@@ -54,7 +65,8 @@ class UsenetSource:
         self._lost: defaultdict[int, dict[int, str]] = defaultdict(dict)
         self._holes: dict[int, tuple[Span, ...]] = {}
         self._engine = Engine(servers, self._keep, self._deliver)
-        self._requests = Requests(self._engine)
+        self._requests = Requests(self._engine, [post.date for post in nzb.files])
+        self._survey: asyncio.Future[Surveyed] | None = None
 
     @property
     def files(self) -> Sequence[PostedFile]:
@@ -93,6 +105,30 @@ class UsenetSource:
         )
         for file in self._told():
             self._learn(file)
+
+    async def census(self) -> Census:
+        """See `Source.census`. Raises if the engine has stopped."""
+        if self._survey is None:
+            self._survey = self._loop.create_future()
+            self._engine.survey(self._inquiries(), self._is_there, self._surveyed)
+        surveyed = await asyncio.shield(self._survey)
+        articles = sum(len(post.segments) for post in self._posts)
+        missing = [(inquiry.file, inquiry.slot) for inquiry in surveyed.missing]
+        if await self._belied(missing):
+            unknown = [FileCensus() for _ in self._posts]
+            return Census(files=unknown, articles=articles, missing_articles=0, sure=False)
+        slots: defaultdict[int, set[int]] = defaultdict(set)
+        for file, slot in missing:
+            slots[file].add(slot)
+        return Census(
+            files=[
+                file_census(post, self._parts[file], self._files[file].size_bytes, slots[file])
+                for file, post in enumerate(self._posts)
+            ],
+            articles=articles,
+            missing_articles=len(missing),
+            sure=surveyed.unknown == 0,
+        )
 
     async def read(self, file: int, offset: int, length: int, urgency: Urgency) -> bytes:
         """See `Source.read`; after `open`. Raises ValueError for bytes outside the file."""
@@ -142,7 +178,7 @@ class UsenetSource:
 
     async def close(self) -> None:
         """Whoever still waits gets a `DownloaderError`. The thread and its sockets are gone within 2 s."""
-        self._requests.stop(DownloaderError("the download was stopped"))
+        self._stop(DownloaderError("the download was stopped"))
         await asyncio.to_thread(self._engine.close)
         self._spool.close()
 
@@ -163,14 +199,50 @@ class UsenetSource:
         with suppress(RuntimeError):
             self._loop.call_soon_threadsafe(self._take_in, outcomes)
 
+    def _stop(self, error: DownloaderError) -> None:
+        self._requests.stop(error)
+        if self._survey is not None and not self._survey.done():
+            self._survey.set_exception(error)
+            # Looked at, so that it is no loss if nobody waits.
+            self._survey.exception()
+
     def _take_in(self, outcomes: list[Outcome]) -> None:
         for outcome in outcomes:
             if isinstance(outcome, Stopped):
-                self._requests.stop(outcome.error)
+                self._stop(outcome.error)
                 continue
             if isinstance(outcome, Missing):
                 self._lost[outcome.article.file][outcome.article.slot] = outcome.reason
             self._requests.settle(outcome)
+
+    def _inquiries(self) -> list[Inquiry]:
+        return [
+            Inquiry(file, segment.number - 1, segment.message_id, post.date)
+            for file, post in enumerate(self._posts)
+            for segment in post.segments
+        ]
+
+    def _is_there(self, inquiry: Inquiry) -> bool:
+        return self._parts[inquiry.file].landed(inquiry.slot) is not None
+
+    def _surveyed(self, surveyed: Surveyed) -> None:
+        """Hand the answers to the loop. On the engine's thread."""
+        # The loop may be closed by now: then nobody waits for them.
+        with suppress(RuntimeError):
+            self._loop.call_soon_threadsafe(self._take_answers, surveyed)
+
+    def _take_answers(self, surveyed: Surveyed) -> None:
+        if self._survey is not None and not self._survey.done():
+            self._survey.set_result(surveyed)
+
+    async def _belied(self, missing: Sequence[Place]) -> bool:
+        """Whether any of what the servers denied can be had from them all the same."""
+        proofs = sample(missing)
+        try:
+            await self._sweep(proofs)
+        except DownloaderError:
+            return True
+        return any(self._parts[file].landed(slot) is not None for file, slot in missing)
 
     async def _sweep(self, places: Iterable[Place], urgency: Urgency = Urgency.DESCRIBE) -> None:
         with self._requests.request(urgency) as request:

@@ -1,6 +1,7 @@
 """One server's standing during a job: its connections, its troubles, and what waits for it."""
 
 import ssl
+import time
 from dataclasses import dataclass, field
 from typing import Final
 
@@ -22,6 +23,9 @@ DOWN_S: Final = 30.0
 OPENING_MAX: Final = 8
 """Connections being opened at once, so that handshakes don't hold up the first bytes."""
 FOREVER: Final = float("inf")
+DAY_S: Final = 86_400
+POSTS_SINCE: Final = 946_684_800
+"""Dates before the year 2000 are made up: yEnc is younger."""
 
 _CREDENTIALS: Final = frozenset({452, 480, 481, 482, 483})
 _TOO_MANY: Final = ("too many", "limit", "simultaneous", "exceed", "maximum")
@@ -32,17 +36,21 @@ class Upstream:
     """Belongs to the engine's thread."""
 
     server: Server
-    bit: int
-    """Marks this server in `Article.refused_by`."""
+    number: int
+    """Its place among all servers, by priority."""
     shared: Lanes
     """What any server of the same priority may fetch."""
     trust: ssl.SSLContext | None
+    peers: int = 0
+    """The bits of all servers of the same priority, with its own."""
     own: Lanes = field(default_factory=Lanes)
     """What only this one is asked for."""
     connections: list[Connection] = field(default_factory=list[Connection])
     addresses: list[Address] = field(default_factory=list[Address])
     address_turn: int = 0
     resolving: bool = False
+    oldest: float = 0.0
+    """When the oldest post it keeps was posted."""
     limit: int = 0
     limit_rises_at: float = FOREVER
     failures: int = 0
@@ -54,6 +62,13 @@ class Upstream:
 
     def __post_init__(self) -> None:
         self.limit = self.server.connections
+        if self.server.retention_days:
+            self.oldest = time.time() - self.server.retention_days * DAY_S
+
+    @property
+    def bit(self) -> int:
+        """Marks this server in `Article.refused_by`."""
+        return 1 << self.number
 
     @property
     def waiting(self) -> int:
@@ -62,9 +77,17 @@ class Upstream:
     def usable(self, now: float) -> bool:
         return self.down is None or now >= self.down_until
 
+    def keeps(self, posted_at: int) -> bool:
+        """Whether something posted then can still be there, by the retention in the settings."""
+        return posted_at >= self.oldest or posted_at < POSTS_SINCE
+
     def queue(self, article: Article, *, first: bool = False) -> None:
-        lanes = self.own if article.refused_by else self.shared
+        lanes = self.own if article.refused_by & self.peers else self.shared
         lanes.push(article, first=first)
+
+    def urgency(self) -> Urgency | None:
+        """That of the next article."""
+        return min((u for u in (self.own.urgency(), self.shared.urgency()) if u is not None), default=None)
 
     def next_article(self, least: Urgency) -> Article | None:
         """Take the most urgent one that waits, if it is as urgent as `least` or more."""
@@ -75,18 +98,21 @@ class Upstream:
                 best = urgency, lanes
         return best[1].pop() if best else None
 
-    def may_open(self, now: float) -> bool:
-        """Whether there is work for one more connection, and leave to open it."""
+    def may_open(self, now: float, inquirers: int) -> bool:
+        """Whether there is work for one more connection, and leave to open it.
+
+        `inquirers`: how many connections a survey would like beside those that fetch.
+        """
         if now >= self.limit_rises_at:
             self.limit = min(self.limit + 1, self.server.connections)
             self.limit_rises_at = now + DOWN_S if self.limit < self.server.connections else FOREVER
         opening = sum(not connection.ready for connection in self.connections)
-        in_flight = sum(len(connection.in_flight) for connection in self.connections)
+        in_flight = sum(connection.bodies for connection in self.connections)
         return (
-            self.waiting > 0
+            self.waiting + inquirers > 0
             and self.usable(now)
             and now >= self.retry_at
-            and len(self.connections) < min(self.limit, self.waiting + in_flight)
+            and len(self.connections) < min(self.limit, self.waiting + in_flight + inquirers)
             and opening < (OPENING_MAX if self.failures == 0 else 1)
         )
 
