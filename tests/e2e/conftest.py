@@ -6,12 +6,12 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from playwright.sync_api import Browser, Error, expect, sync_playwright
+from playwright.sync_api import Browser, Error, StorageState, expect, sync_playwright
 
 from tests.e2e.premieres import Premieres
 from tests.e2e.visitor import Visitor
 from tests.e2e.visitors import Visitors
-from tests.support.box import RunningBox
+from tests.support.box import PASSWORD, RunningBox
 from tests.support.internet import Internet
 
 PROGRAMS = ("chromium", "chromium-browser", "google-chrome")
@@ -90,10 +90,21 @@ def box(own_internet: Internet, tmp_path_factory: pytest.TempPathFactory) -> Ite
         box.close()
 
 
+@pytest.fixture(scope="module")
+def membership(browser: Browser, box: RunningBox) -> StorageState:
+    """The cookies of somebody who has signed in."""
+    context = browser.new_context(base_url=box.url)
+    answer = context.request.post("/auth/login", data={"password": PASSWORD})
+    assert answer.ok, answer.text()
+    cookies = context.storage_state()
+    context.close()
+    return cookies
+
+
 @pytest.fixture
-def owner(visitors: Visitors, box: RunningBox) -> Visitor:
-    """At a desk, signed in, at the front page."""
-    return visitors.come_in(box)
+def owner(visitors: Visitors, box: RunningBox, membership: StorageState) -> Visitor:
+    """At a desk, signed in, with an empty window."""
+    return visitors.come(box, membership=membership)
 
 
 @pytest.fixture(scope="package")

@@ -8,7 +8,7 @@ from tests.e2e.visitors import Visitors
 from tests.support.box import PASSWORD, RunningBox
 from tests.support.internet import Internet
 
-SCREENS = [pytest.param(DESK, id="desk"), pytest.param(PHONE, id="phone")]
+PLACES = [("/", PHONE), ("/", DESK), ("/queue", DESK), ("/title/900001", DESK), ("/?q=paper", DESK)]
 
 
 def expect_door(visitor: Visitor) -> None:
@@ -18,8 +18,7 @@ def expect_door(visitor: Visitor) -> None:
     expect(visitor.search_box).to_have_count(0)
 
 
-@pytest.mark.parametrize("screen", SCREENS)
-@pytest.mark.parametrize("path", ["/", "/queue", "/title/900001", "/?q=paper"])
+@pytest.mark.parametrize(("path", "screen"), PLACES)
 def test_a_stranger_sees_the_door_only(
     internet: Internet, box: RunningBox, visitors: Visitors, path: str, screen: ViewportSize
 ) -> None:
@@ -50,7 +49,8 @@ def test_a_deep_link_leads_to_its_film_after_sign_in(
     assert owner.page.url.endswith("/title/900001")
 
 
-def test_signing_out_closes_the_door(internet: Internet, owner: Visitor) -> None:
+def test_signing_out_closes_the_door(internet: Internet, box: RunningBox, visitors: Visitors) -> None:
+    owner = visitors.come_in(box)
     owner.page.get_by_role("button", name="Sign out").click()
     expect_door(owner)
     owner.page.reload()

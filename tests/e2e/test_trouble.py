@@ -68,6 +68,7 @@ def test_another_release_can_be_chosen_after_a_failure(
 
 
 def test_a_search_that_finds_nothing_says_so(internet: Internet, owner: Visitor) -> None:
+    owner.goto()
     owner.type_search("zzyzx")
     expect(owner.page.get_by_text("Nothing on the bill for “zzyzx”.")).to_be_visible()
     expect(owner.results).to_have_count(0)
@@ -89,6 +90,7 @@ def test_a_title_without_releases_says_so(internet: Internet, owner: Visitor) ->
 
 def test_a_film_database_that_is_down_is_said_and_tried_again(internet: Internet, owner: Visitor) -> None:
     owner.expect_complaint(r"status of 50\d ")
+    owner.goto()
     internet.misbehave(tmdb={"status": 500})
     owner.type_search("harbour")
     expect(owner.page.get_by_role("alert").first).to_be_visible()

@@ -1,6 +1,6 @@
 """Everybody who visits in one test."""
 
-from playwright.sync_api import Browser, BrowserContext, ViewportSize
+from playwright.sync_api import Browser, BrowserContext, StorageState, ViewportSize
 
 from tests.e2e.visitor import DESK, PHONE, Visitor
 from tests.support.box import RunningBox
@@ -14,8 +14,10 @@ class Visitors:
         self._contexts: list[BrowserContext] = []
         self._all: list[Visitor] = []
 
-    def come(self, box: RunningBox, screen: ViewportSize = DESK) -> Visitor:
-        """Somebody who has not been here before, with an empty window."""
+    def come(
+        self, box: RunningBox, screen: ViewportSize = DESK, membership: StorageState | None = None
+    ) -> Visitor:
+        """Somebody with an empty window, who has not been here before unless there is a membership."""
         is_phone = screen == PHONE
         context = self._browser.new_context(
             base_url=box.url,
@@ -24,15 +26,16 @@ class Visitors:
             has_touch=is_phone,
             locale="en-GB",
             timezone_id="UTC",
+            storage_state=membership,
         )
         self._contexts.append(context)
         visitor = Visitor(context)
         self._all.append(visitor)
         return visitor
 
-    def come_in(self, box: RunningBox, screen: ViewportSize = DESK, path: str = "/") -> Visitor:
-        """The same, and signs in."""
-        visitor = self.come(box, screen)
+    def come_in(self, box: RunningBox, path: str = "/") -> Visitor:
+        """Somebody at a desk who has not been here before and signs in."""
+        visitor = self.come(box)
         visitor.goto(path)
         visitor.sign_in()
         visitor.expect_inside()
