@@ -59,6 +59,11 @@ class Answers:
         self._endpoints: list[tuple[str, Callable[[Request], Awaitable[None]]]] = []
         self._room = asyncio.Semaphore(CONCURRENT_ANSWERS)
         self._running: set[asyncio.Task[None]] = set()
+        self._serving = False
+
+    async def ready(self) -> str | None:
+        """For `Service.ready_when`."""
+        return None if self._serving else "it does not answer queries yet"
 
     def add(self, kind: type[Q], answer: Callable[[Q], Awaitable[Wire]]) -> None:
         """Have `answer` called for every query of this kind; what it raises as ServiceError is the reply."""
@@ -99,6 +104,9 @@ class Answers:
         group = service.add_group(name=f"svc.{self._name}")
         for name, handler in self._endpoints:
             await group.add_endpoint(name=name, handler=handler)
+        # What was subscribed is known to the server before a flush comes back.
+        await self._bus.client.flush()
+        self._serving = True
         try:
             await asyncio.Event().wait()
         finally:

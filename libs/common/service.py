@@ -103,6 +103,12 @@ async def _live(name: str, settings: Settings, body: Body) -> None:
 
 async def _serve(name: str, settings: Settings, body: Body, stopping: asyncio.Event) -> None:
     health = Health(name, version())
+    started = asyncio.Event()
+
+    async def has_started() -> str | None:
+        return None if started.is_set() else "it is still starting"
+
+    health.add(has_started)
     async with HttpServer(health, **_address(name, settings)) as http:
         bus = await connect(settings, name, health)
         try:
@@ -110,6 +116,7 @@ async def _serve(name: str, settings: Settings, body: Body, stopping: asyncio.Ev
                 service = Service(settings, bus, http, health, tasks)
                 try:
                     await body(service)
+                    started.set()
                     log.info("started", version=version())
                     await stopping.wait()
                 finally:

@@ -21,4 +21,5 @@ async def body(service: Service) -> None:
     answers.add(ListMovies, catalog.list)
     answers.add(SimilarMovies, catalog.similar)
     answers.add(GetMovie, catalog.movie)
+    service.ready_when(answers.ready)
     service.task(answers.serve(), "answers")

@@ -23,4 +23,5 @@ async def body(service: Service) -> None:
     service.task(service.bus.consume(streams.INDEXER, handlers.requested), "requests")
     answers = Answers(service.bus, "indexer", version())
     answers.add(FindReleases, Queries(candidates).releases)
+    service.ready_when(answers.ready)
     service.task(answers.serve(), "answers")
