@@ -111,6 +111,7 @@ class Attempt:
                 password=s.password or None,
                 connections=s.connections,
                 priority=s.priority,
+                retention_days=s.retention_days,
             )
             for s in settings.usenet
         ]

@@ -22,7 +22,8 @@ from services.downloader.publish import Publisher
 from services.downloader.repair.blocks import NotEnoughBlocks, RecoveryFile, choose_volumes, needed_blocks
 from services.downloader.repair.packets import Par2File, Par2Set
 from services.downloader.repair.program import Job, repair
-from services.downloader.source import Landed, Source, Span
+from services.downloader.source import Census, Landed, Source, Span
+from services.downloader.verdict import condemned
 
 log = structlog.get_logger(__name__)
 
@@ -82,7 +83,14 @@ class Pipeline:
         # What an earlier attempt left would be found under the same key.
         await self._store.delete_prefix(self._target.prefix)
         await self._source.open()
-        description = await self._describe()
+        census = asyncio.create_task(self._source.census(), name="census")
+        try:
+            return await self._make(census)
+        finally:
+            await _end(census)
+
+    async def _make(self, census: asyncio.Task[Census]) -> Film:
+        description = await self._describe(census)
         self._check(description)
         await self._listener.described(description)
         key = f"{self._target.prefix}movie.{description.container}"
@@ -90,7 +98,7 @@ class Pipeline:
             key, size_bytes=description.film.size_bytes, content_type=description.content_type
         )
         try:
-            await self._fetch_and_publish(description, upload)
+            await self._fetch_and_publish(description, upload, census)
             await self._listener.before_commit()
             published = await upload.complete()
         except BaseException:
@@ -99,11 +107,16 @@ class Pipeline:
         await self._write_sidecar(description)
         return Film(key=key, size_bytes=published.size_bytes, content_type=description.content_type)
 
-    async def _describe(self) -> Description:
+    async def _describe(self, census: asyncio.Task[Census]) -> Description:
         try:
             return await describe(self._source)
         except NeedsRepairFirst as needed:
             protection = needed.protection
+            why = condemned(
+                await census, None, protection.par2, protection.protected, protection.recovery_files
+            )
+            if why is not None:
+                raise why from needed
             await self._mend(protection.par2, protection.protected, protection.recovery_files)
             return await describe(self._source)
 
@@ -121,7 +134,9 @@ class Pipeline:
                 "free some space and try again."
             )
 
-    async def _fetch_and_publish(self, description: Description, upload: Upload) -> None:
+    async def _fetch_and_publish(
+        self, description: Description, upload: Upload, census: asyncio.Task[Census]
+    ) -> None:
         publisher = Publisher(description.film, self._source, upload)
         self._reporter.stage = "downloading"
         self._reporter.total_bytes = description.film.size_bytes
@@ -129,7 +144,9 @@ class Pipeline:
         try:
             async with asyncio.TaskGroup() as tasks:
                 tasks.create_task(publisher.run(), name="publish")
+                judge = tasks.create_task(_judge(description, census), name="judge")
                 await self._fetch(description, publisher.land)
+                judge.cancel()
                 self._reporter.stage = "publishing"
                 await self._listener.preparing()
         except* DownloaderError as errors:
@@ -197,6 +214,27 @@ class Pipeline:
         }
         data = msgspec.json.format(msgspec.json.encode(facts), indent=2)
         await self._store.put(f"{self._target.prefix}movie.json", data, content_type="application/json")
+
+
+async def _judge(description: Description, census: asyncio.Task[Census]) -> None:
+    """Raises `BytesLost` as soon as it is certain that the film can't be had."""
+    why = condemned(
+        await asyncio.shield(census),
+        description.film,
+        description.par2,
+        description.protected,
+        description.recovery_files,
+    )
+    if why is not None:
+        raise why
+
+
+async def _end(census: asyncio.Task[Census]) -> None:
+    census.cancel()
+    await asyncio.wait([census])
+    if not census.cancelled() and (error := census.exception()) is not None:
+        # Only a stopped engine fails a census, and that the fill has told as well.
+        log.info("census_failed", error=str(error))
 
 
 async def _abort(upload: Upload) -> None:
