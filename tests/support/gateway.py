@@ -24,6 +24,7 @@ from libs.common.events import (
     ListMovies,
     MovieDetails,
     MoviePage,
+    Playable,
     Preparing,
     Progress,
     Queued,
@@ -196,6 +197,16 @@ class Story:
         head = self._head("described", 1, 1)
         return Described(
             **head, attempt=1, delivery=1, file_name="film.mkv", size_bytes=1000, container="matroska"
+        )
+
+    def playable(self, address: str, size_bytes: int = 1000) -> Playable:
+        return Playable(
+            **self._head("playable", 1, 1),
+            attempt=1,
+            delivery=1,
+            address=address,
+            size_bytes=size_bytes,
+            content_type="video/x-matroska",
         )
 
     def preparing(self) -> Preparing:
