@@ -134,6 +134,11 @@ class JobState(Wire, frozen=True, kw_only=True):
         """Nothing of it can be watched, now or later: a new job may be made for its title."""
         return self.phase in _OVER
 
+    @property
+    def is_running(self) -> bool:
+        """An instance is at it."""
+        return self.phase in _RUNNING
+
     def apply(self, event: JobEvent) -> "JobState":
         """The state after `event`; the same object if the event changes nothing. Never raises."""
         match event:

@@ -121,6 +121,7 @@ class Attempt:
             prefix=film_prefix(queued.job_id),
             sidecar=_sidecar(queued),
             max_film_bytes=settings.downloader.max_film_bytes,
+            on_scratch_disk=_on_one_disk(settings),
         )
         pipeline = Pipeline(
             source, self._store, target, scratch=self._nest, reporter=self._reporter, listener=self
@@ -165,9 +166,9 @@ class Attempt:
             self._screen.whole()
         await self._tell(Preparing)
 
-    async def before_commit(self) -> None:
+    async def check_fence(self) -> None:
         state = await job_state(self._bus, self._queued.job_id)
-        if (state.attempt, state.delivery) != self._fence:
+        if (state.attempt, state.delivery) != self._fence or not state.is_running:
             raise Superseded
 
     async def _ready(self, film: Film) -> None:
@@ -191,6 +192,12 @@ class Attempt:
             **facts,
         )
         await self._bus.publish(event, patience_s=EVENT_PATIENCE_S)
+
+
+def _on_one_disk(settings: Settings) -> bool:
+    if settings.storage.kind != "files":
+        return False
+    return settings.data.stat().st_dev == settings.scratch.stat().st_dev
 
 
 def _sidecar(queued: Queued) -> dict[str, object]:

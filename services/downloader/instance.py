@@ -1,11 +1,12 @@
 """An instance: takes one job off the log, fetches it, reports, exits. Needs only NATS and the store."""
 
 import asyncio
+import contextlib
 import os
 import signal
+import time
 from contextlib import suppress
 from pathlib import Path
-from typing import Any
 
 import structlog
 
@@ -44,23 +45,36 @@ async def _live(settings: Settings, instance: str, nest: Path) -> int:
     stop = asyncio.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         asyncio.get_running_loop().add_signal_handler(number, stop.set)
-    bus = await Bus.connect(settings.nats.url, instance)
-    store = installation_store(settings)
-    work = asyncio.create_task(_take_one(bus, store, settings, instance, nest), name="work")
-    ends: list[asyncio.Task[Any]] = [
-        work,
-        asyncio.create_task(stop.wait(), name="stop"),
-        asyncio.create_task(_nats_is_gone(bus), name="nats-is-gone"),
-    ]
-    try:
-        await asyncio.wait(ends, return_when=asyncio.FIRST_COMPLETED)
-        return work.result() if work.done() else 1
-    finally:
-        for task in ends:
-            task.cancel()
-        await asyncio.gather(*ends, return_exceptions=True)
-        await store.close()
-        await bus.close()
+    work = asyncio.create_task(_work(settings, instance, nest), name="work")
+    stopped = asyncio.create_task(stop.wait(), name="stop")
+    await asyncio.wait([work, stopped], return_when=asyncio.FIRST_COMPLETED)
+    for task in (work, stopped):
+        task.cancel()
+    await asyncio.wait([work, stopped])
+    return 1 if work.cancelled() else work.result()
+
+
+async def _work(settings: Settings, instance: str, nest: Path) -> int:
+    """Connect, take one job, see it through. 1 if NATS can't be reached for so long that it is in vain."""
+    async with contextlib.AsyncExitStack() as stack:
+        try:
+            async with asyncio.timeout(WITHOUT_NATS_S):
+                bus = await Bus.connect(settings.nats.url, instance)
+        except TimeoutError:
+            log.warning("nats_gone", seconds=WITHOUT_NATS_S)
+            return 1
+        stack.push_async_callback(bus.close)
+        store = installation_store(settings)
+        stack.push_async_callback(store.close)
+        taking = asyncio.create_task(_take_one(bus, store, settings, instance, nest), name="take")
+        gone = asyncio.create_task(_nats_is_gone(bus), name="nats-is-gone")
+        try:
+            await asyncio.wait([taking, gone], return_when=asyncio.FIRST_COMPLETED)
+        finally:
+            for task in (taking, gone):
+                task.cancel()
+            await asyncio.wait([taking, gone])
+        return 1 if taking.cancelled() else taking.result()
 
 
 async def _nats_is_gone(bus: Bus) -> None:
@@ -73,26 +87,31 @@ async def _nats_is_gone(bus: Bus) -> None:
 
 async def _take_one(bus: Bus, store: ObjectStore, settings: Settings, instance: str, nest: Path) -> int:
     async with bus.pull(streams.DOWNLOADS) as take:
-        try:
-            async with asyncio.timeout(WAIT_FOR_WORK_S):
-                while True:
-                    delivery = await take()
-                    if delivery and await _is_wanted(bus, delivery):
-                        break
-        except TimeoutError:
-            log.info("no_work")
-            return 0
-        attempt = Attempt(bus, store, settings, delivery, instance, nest)
+        give_up_at = time.monotonic() + WAIT_FOR_WORK_S
+        while (delivery := await take()) is None or not await _is_wanted(bus, delivery):
+            if time.monotonic() > give_up_at:
+                log.info("no_work")
+                return 0
         async with delivery.lease():
             try:
-                await attempt.run()
+                await Attempt(bus, store, settings, delivery, instance, nest).run()
             except asyncio.CancelledError:
                 # Told to stop: the next instance need not wait for the lease to run out.
                 with suppress(BusError):
-                    await delivery.again(HANDED_BACK_S)
+                    if await _is_ours(bus, delivery):
+                        await delivery.again(HANDED_BACK_S)
                 raise
-        await delivery.done()
+        if await _is_ours(bus, delivery):
+            await delivery.done()
         return 0
+
+
+async def _is_ours(bus: Bus, delivery: Delivery) -> bool:
+    """Whether nobody newer holds the message: the broker would take our word for theirs."""
+    event = delivery.event
+    state = await job_state(bus, event.job_id)
+    other_attempt = isinstance(event, Queued) and state.attempt != event.attempt
+    return other_attempt or state.delivery <= delivery.number
 
 
 async def _is_wanted(bus: Bus, delivery: Delivery) -> bool:

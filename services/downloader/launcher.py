@@ -79,9 +79,14 @@ class Launcher:
             return
         running = self._runner.running()
         for _ in range(wanted - len(running)):
-            log.info("instance_started", instance=await self._runner.start(self._wake.set))
+            try:
+                log.info("instance_started", instance=await self._runner.start(self._wake.set))
+            except OSError as error:
+                # No memory or no descriptors for another process: those that run go on, the next look tries.
+                log.warning("instance_not_started", error=str(error))
+                return
 
     def _pause_s(self) -> float:
         """An instance that dies at once would be started again at once, for ever: be slower each time."""
         deaths = self._runner.deaths
-        return min(0.125 * 2**deaths, LONGEST_PAUSE_S) if deaths else 0.0
+        return min(0.125 * 2 ** min(deaths, 16), LONGEST_PAUSE_S) if deaths else 0.0

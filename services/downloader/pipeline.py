@@ -5,10 +5,10 @@ Knows neither the bus nor Usenet: it is given a source, a store, and someone to 
 
 import asyncio
 import shutil
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import aclosing, suppress
 from pathlib import Path
-from typing import Protocol
+from typing import Protocol, cast
 
 import msgspec
 import structlog
@@ -27,8 +27,8 @@ from services.downloader.verdict import condemned
 
 log = structlog.get_logger(__name__)
 
-SPARE_BYTES = 64 << 20
-"""Left free on the scratch disk: logs and databases may live there too."""
+SPARE_BYTES = 128 << 20
+"""Left free on the scratch disk: the log and the databases may live there too."""
 ABORT_S = 5.0
 
 
@@ -41,8 +41,8 @@ class Listener(Protocol):
         """Every byte of the film is verified."""
         ...
 
-    async def before_commit(self) -> None:
-        """The last moment at which an attempt that is over can be held back: raise to do so."""
+    async def check_fence(self) -> None:
+        """Asked before anything in the store is deleted or replaced: raise if this attempt is over."""
         ...
 
 
@@ -52,6 +52,8 @@ class Target(msgspec.Struct, frozen=True, kw_only=True):
     prefix: str
     sidecar: dict[str, object]
     max_film_bytes: int
+    on_scratch_disk: bool
+    """Whether the store takes its room from the disk that the scratch directory is on."""
 
 
 class Pipeline:
@@ -81,6 +83,7 @@ class Pipeline:
 
     async def _run(self) -> Film:
         # What an earlier attempt left would be found under the same key.
+        await self._listener.check_fence()
         await self._store.delete_prefix(self._target.prefix)
         await self._source.open()
         census = asyncio.create_task(self._source.census(), name="census")
@@ -99,7 +102,7 @@ class Pipeline:
         )
         try:
             await self._fetch_and_publish(description, upload, census)
-            await self._listener.before_commit()
+            await self._listener.check_fence()
             published = await upload.complete()
         except BaseException:
             await _abort(upload)
@@ -127,6 +130,7 @@ class Pipeline:
                 f"“{film.name}” has {film.size_bytes / 1e9:.1f} GB; allowed are {limit / 1e9:.1f} GB."
             )
         needed = sum(self._source.files[i].size_bytes for i in description.needed_files) + SPARE_BYTES
+        needed += film.size_bytes if self._target.on_scratch_disk else 0
         free = shutil.disk_usage(self._scratch).free
         if needed > free:
             raise ScratchFull(
@@ -149,9 +153,8 @@ class Pipeline:
                 judge.cancel()
                 self._reporter.stage = "publishing"
                 await self._listener.preparing()
-        except* DownloaderError as errors:
-            # The first is the cause; what others may have raised while they were cancelled is not.
-            raise _first(errors) from errors
+        except ExceptionGroup as errors:
+            raise _cause(errors) from errors
 
     async def _fetch(self, description: Description, land: Callable[[Landed], None]) -> None:
         lost = await self._fill(description.needed_files, land)
@@ -244,6 +247,15 @@ async def _abort(upload: Upload) -> None:
             await upload.abort()
 
 
-def _first(group: BaseExceptionGroup[DownloaderError]) -> DownloaderError:
-    first = group.exceptions[0]
-    return _first(first) if isinstance(first, BaseExceptionGroup) else first
+def _cause(group: ExceptionGroup[Exception]) -> Exception:
+    """What to tell of several errors: one that has a sentence for people if there is one, else the first."""
+    leaves = list(_leaves(group))
+    return next((leaf for leaf in leaves if isinstance(leaf, DownloaderError)), leaves[0])
+
+
+def _leaves(group: ExceptionGroup[Exception]) -> Iterator[Exception]:
+    for error in group.exceptions:
+        if isinstance(error, ExceptionGroup):
+            yield from _leaves(cast("ExceptionGroup[Exception]", error))
+        else:
+            yield error

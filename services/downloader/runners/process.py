@@ -25,7 +25,7 @@ ID_VARIABLE = "MATINEE_INSTANCE_ID"
 LOCK = "lock"
 _UNBORN = ".new-"
 _UNBORN_FOR_S = 60.0
-STOP_S = 3.0
+STOP_S = 1.5
 
 
 class Nest:
@@ -114,11 +114,13 @@ class ProcessRunner:
         for process in children:
             with suppress(ProcessLookupError):
                 process.terminate()
-        if self._watches:
-            await asyncio.wait(self._watches, timeout=STOP_S)
-        for process in children:
-            with suppress(ProcessLookupError):
-                process.kill()
+        try:
+            if self._watches:
+                await asyncio.wait(self._watches, timeout=STOP_S)
+        finally:
+            for process in children:
+                with suppress(ProcessLookupError):
+                    process.kill()
 
 
 def _older_than(path: Path, age_s: float) -> bool:
@@ -133,6 +135,9 @@ def _is_held(lock: Path) -> bool:
         descriptor = os.open(lock, os.O_RDONLY)
     except FileNotFoundError:
         return False
+    except OSError:
+        # Who can't tell must not delete.
+        return True
     try:
         fcntl.flock(descriptor, fcntl.LOCK_SH | fcntl.LOCK_NB)
     except BlockingIOError:
