@@ -1,6 +1,6 @@
 """What is inside the archives of a release, learnt from their headers alone."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Sequence
 
 import msgspec
 
@@ -9,7 +9,11 @@ from services.downloader.source import Source
 
 from .parts import Part, placed, reader
 from .rar_sets import Archive, open_volumes
+from .reading import Read
 from .volumes import InnerFile, assemble, chains
+
+Files = Callable[[Read, int], Awaitable[list[InnerFile]]]
+"""Parses one whole archive, read by `Read`, of so many bytes; extents are of file 0."""
 
 
 class Trouble(msgspec.Struct, frozen=True, kw_only=True):
@@ -53,4 +57,18 @@ async def rar_contents(source: Source, archives: Sequence[Part]) -> Contents:
             files += [placed(file, archives) for file in assemble(chain)]
         except ReleaseError as error:
             troubles.append(trouble(error, [archives[posted.file] for posted in chain]))
+    return Contents(files=files, troubles=troubles)
+
+
+async def single_contents(source: Source, archives: Sequence[Part], parse: Files) -> Contents:
+    """The files in archives that are one file each. One broken archive does not hide the others."""
+    files: list[InnerFile] = []
+    troubles: list[Trouble] = []
+    for archive in archives:
+        try:
+            files += [
+                placed(file, [archive]) for file in await parse(reader(source, archive), archive.size_bytes)
+            ]
+        except ReleaseError as error:
+            troubles.append(trouble(error, [archive]))
     return Contents(files=files, troubles=troubles)

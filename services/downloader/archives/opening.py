@@ -9,11 +9,13 @@ from services.downloader.errors import ArchiveRefused
 from services.downloader.kinds import ARCHIVES, Kind, kind_of
 from services.downloader.source import Source
 
-from .contents import Contents, Trouble, rar_contents, trouble
+from .contents import Trouble, rar_contents, single_contents, trouble
 from .parts import Part, sniff
 from .reading import MAX_ENTRIES
+from .sevenzip import sevenzip_files
 from .split import join
 from .volumes import InnerFile
+from .zips import zip_files
 
 MAX_INNERARCHIVES = 2000
 """Files in archives that are looked at because their name says that they are archives or pieces."""
@@ -63,7 +65,11 @@ async def _level(source: Source, parts: Iterable[Part], promised: Iterable[str])
     by_kind: dict[Kind, list[Part]] = {}
     for part in joined.parts:
         by_kind.setdefault(kind_of(part.name, part.head), []).append(part)
-    opened: list[Contents] = [await rar_contents(source, by_kind.pop(Kind.RAR, []))]
+    opened = [
+        await rar_contents(source, by_kind.pop(Kind.RAR, [])),
+        await single_contents(source, by_kind.pop(Kind.ZIP, []), zip_files),
+        await single_contents(source, by_kind.pop(Kind.SEVEN_ZIP, []), sevenzip_files),
+    ]
     packed = [file for contents in opened for file in contents.files]
     if len(packed) > MAX_ENTRIES:
         raise ArchiveRefused(f"the archives of this release hold more than {MAX_ENTRIES} files")

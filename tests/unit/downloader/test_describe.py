@@ -262,6 +262,7 @@ CONTENTS = {
     "film": FILM,
     "sample": SAMPLE,
     "rar4": BROKEN_RAR4,
+    "zip": b"PK\x03\x04" + bytes(99),
     "rar4-volume": rar4.volumes([("film.mkv", FILM)], 60_000)[0],
     "7z": b"7z\xbc\xaf\x27\x1c" + bytes(99),
     "compressed": compressed("a.mkv"),

@@ -1,16 +1,29 @@
 """Every way a film is packed without being compressed: found, and byte for byte the film."""
 
+import io
+import zipfile
 from pathlib import Path
 
 import pytest
 
+from services.downloader.archives.volumes import NotPosted
 from services.downloader.describe import NeedsRepairFirst
 from services.downloader.errors import ArchiveRefused, BytesLost, NoFilm, ReleaseError
 from services.downloader.source import HEAD_BYTES, Span
 from tests.support import rar4_bytes as rar4
 from tests.support import rar5_bytes as rar5
+from tests.support import sevenzip_bytes as sevenzip
 from tests.support.par2_sets import create_par2
 from tests.support.releases import EBML, FILM, Files, Release, nameless, old_names, part_names, pieces
+
+
+def zipped(files: Files, method: int = zipfile.ZIP_STORED) -> bytes:
+    out = io.BytesIO()
+    with zipfile.ZipFile(out, "w", method) as archive:
+        for name, data in files:
+            archive.writestr(name, data)
+    return out.getvalue()
+
 
 INNER = [("Film.2010/film.mkv", FILM), ("Film.2010/film.nfo", b"about")]
 OTHER = [("Other.2011/other.mkv", FILM[: len(FILM) // 2] + b"!")]
@@ -42,6 +55,19 @@ PACKINGS: dict[str, Files] = {
     "volumes in volumes": part_names(rar4.volumes([(f"d/{n}", d) for n, d in part_names(RAR5)], 15_000)),
     "nameless volumes in a rar": [("a.rar", rar5.archive(nameless(part_names(RAR5))))],
     "pieces in volumes": part_names(rar5.volumes(pieces(FILM, 10_000), 7000)),
+    "zip": [("a.zip", zipped(INNER))],
+    "zip without a name": [("af0c", zipped(INNER))],
+    "pieces of a zip": pieces(zipped(INNER), 9000, "film.zip"),
+    "a zip in a rar": [("a.rar", rar5.archive([("d/film.zip", zipped(INNER))]))],
+    "volumes in a zip": [("a.zip", zipped(old_names(OLD)))],
+    "7z": [("a.7z", sevenzip.archive([INNER]))],
+    "7z without a name": [("af0c", sevenzip.archive([INNER], header_coder=sevenzip.LZMA1))],
+    "pieces of a 7z": pieces(sevenzip.archive([INNER], header_coder=sevenzip.LZMA1), 9000, "film.7z"),
+    "a 7z in a rar": [("a.rar", rar4.archive([("film.7z", sevenzip.archive([INNER[:1], INNER[1:]]))]))],
+    "pieces of a 7z in volumes": part_names(
+        rar5.volumes(pieces(sevenzip.archive([INNER]), 9000, "film.7z"), 7000)
+    ),
+    "a rar in a 7z": [("a.7z", sevenzip.archive([[("film.rar", rar5.archive(INNER))]]))],
 }
 
 
@@ -102,6 +128,22 @@ async def test_sets_that_meet_between_files_do_not_mix(tmp_path: Path):
             NoFilm,
             "“f.mkv” is in an encrypted RAR archive",
         ),
+        (
+            [("a.zip", zipped(INNER, zipfile.ZIP_DEFLATED))],
+            NoFilm,
+            "“film.mkv” is in a compressed zip archive, which Matinee must unpack after the download",
+        ),
+        (
+            [("a.7z", sevenzip.archive([INNER], coder=sevenzip.LZMA1))],
+            NoFilm,
+            "“film.mkv” is in a compressed 7z archive, which Matinee must unpack after the download",
+        ),
+        (
+            [("a.7z", sevenzip.archive([INNER], coder=sevenzip.AES))],
+            NoFilm,
+            "“film.mkv” is in an encrypted 7z archive",
+        ),
+        (pieces(sevenzip.archive([INNER]), 9000, "f.7z")[:-1], NotPosted, "7z archive .* its end is missing"),
     ],
 )
 async def test_what_is_said_otherwise(tmp_path: Path, files: Files, error: type[ReleaseError], says: str):
