@@ -26,16 +26,6 @@ test.each([
   expect(curtain.playing).toBe(false);
 });
 
-test("a film that came too early opens when it is ready, not at the next tick", () => {
-  const curtain = new Curtain();
-  curtain.see(playable);
-  curtain.tooEarly();
-  curtain.see(playable);
-  expect(curtain.playing).toBe(false);
-  curtain.see(ready);
-  expect(curtain.playing).toBe(true);
-});
-
 test("a new order stops what plays and opens the new film, even one that is ready at once", () => {
   const curtain = new Curtain();
   curtain.open();

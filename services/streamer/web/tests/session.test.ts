@@ -38,6 +38,29 @@ async function refusalOf(promise: Promise<unknown>): Promise<ApiError> {
   return error as ApiError;
 }
 
+test.each([
+  [200, true],
+  [307, true],
+  [409, false],
+  [502, false],
+])("a play session's address that answers %i leads to the film: %s", async (status, leads) => {
+  gateway = await openGateway({
+    "HEAD /v1/stream/s1": (_, response) => {
+      response.writeHead(status, status === 307 ? { Location: "http://127.0.0.1:1/film" } : {});
+      response.end();
+    },
+  });
+  expect(await new Api(new Session(gateway.base)).leadsToFilm("/v1/stream/s1")).toBe(leads);
+});
+
+test("a play session is asked for by its job", async () => {
+  gateway = await openGateway({
+    "POST /v1/session/start": (_, response) => reply(response, 200, { streamUrl: "/v1/stream/s1", playable: true }),
+  });
+  expect(await new Api(new Session(gateway.base)).startSession("job_1")).toEqual({ streamUrl: "/v1/stream/s1", playable: true });
+  expect(gateway.asked[0]?.body).toBe('{"jobId":"job_1"}');
+});
+
 test("an expired session is renewed once for all who wait, and each asks again", async () => {
   const { session, api } = await expired(true);
   const [first, second] = await Promise.all([api.popular(), api.fetch(603, { mode: "auto" })]);

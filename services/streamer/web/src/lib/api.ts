@@ -89,6 +89,14 @@ export interface Stream {
   expires_at: string;
 }
 
+/** A film played while it is fetched. `streamUrl` is the gateway's own, and refuses while not `playable`. */
+export interface PlaySession {
+  sessionId: string;
+  jobId: string;
+  playable: boolean;
+  streamUrl: string;
+}
+
 export interface Watched {
   movie_id: number;
   title: string;
@@ -155,13 +163,29 @@ export class Api {
     return this.#call(`/movies/${encodeURIComponent(jobId)}/stream`);
   }
 
+  /** To play the job's film now, from whoever fetches it. */
+  startSession(jobId: string): Promise<PlaySession> {
+    return this.#send("/v1/session/start", { method: "POST", body: { jobId } });
+  }
+
+  /** Whether a play session's address still leads to its film. */
+  async leadsToFilm(streamUrl: string): Promise<boolean> {
+    // A redirect means that the film is in the store by now; it need not be followed.
+    const answer = await fetch(this.session.base + streamUrl, { method: "HEAD", redirect: "manual" }).catch(() => null);
+    return answer !== null && (answer.ok || answer.type === "opaqueredirect" || answer.status === 307);
+  }
+
   async history(signal?: AbortSignal): Promise<Watched[]> {
     const answer = await this.#call<{ history: Watched[] }>("/history", { signal });
     return answer.history;
   }
 
-  async #call<T>(path: string, call: Call = {}): Promise<T> {
-    const url = `${this.session.base}${MOVIES}${path}`;
+  #call<T>(path: string, call: Call = {}): Promise<T> {
+    return this.#send(MOVIES + path, call);
+  }
+
+  async #send<T>(path: string, call: Call): Promise<T> {
+    const url = this.session.base + path;
     const attempt = () => send<T>(url, { ...call, csrf: call.method === "POST" ? this.session.csrf : null });
     try {
       return await attempt();

@@ -7,13 +7,11 @@ import { isOnTheWay, isWatchable } from "./jobs.svelte";
  */
 export class Curtain {
   playing = $state(false);
-  #opensAt: "unseen" | "watchable" | "ready" | "closed" = "unseen";
+  #opensAt: "unseen" | "watchable" | "closed" = "unseen";
 
   see(job: Job): void {
     if (this.#opensAt === "unseen" && isOnTheWay(job)) this.#opensAt = "watchable";
-    const opens =
-      (this.#opensAt === "watchable" && isWatchable(job)) || (this.#opensAt === "ready" && job.status === "ready");
-    if (opens) this.open();
+    if (this.#opensAt === "watchable" && isWatchable(job)) this.open();
   }
 
   open(): void {
@@ -29,11 +27,5 @@ export class Curtain {
   await(): void {
     this.playing = false;
     this.#opensAt = "watchable";
-  }
-
-  /** The film said it could be watched and then could not: wait until it is whole. */
-  tooEarly(): void {
-    this.playing = false;
-    this.#opensAt = "ready";
   }
 }
