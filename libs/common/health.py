@@ -89,6 +89,8 @@ class HttpServer:
             interface="asgi3",
             log_config=None,
             access_log=False,
+            # Who asks is who is connected: a header that anybody can send must not say otherwise.
+            proxy_headers=False,
             lifespan="off",
             timeout_graceful_shutdown=2,
             server_header=False,

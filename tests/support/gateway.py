@@ -69,10 +69,10 @@ class Running:
     async def stop(self) -> None:
         await self.service.stop()
 
-    def client(self, *, address: str = "10.0.0.1") -> httpx.AsyncClient:
-        """A client of its own: cookies, and an address as a proxy on loopback tells it."""
-        headers = {"x-forwarded-for": address}
-        return httpx.AsyncClient(base_url=self.url, headers=headers, timeout=20)
+    def client(self, *, address: str = "127.0.0.1") -> httpx.AsyncClient:
+        """A client of its own: cookies, and the loopback address that it comes from."""
+        transport = httpx.AsyncHTTPTransport(local_address=address)
+        return httpx.AsyncClient(base_url=self.url, transport=transport, timeout=20)
 
 
 @asynccontextmanager

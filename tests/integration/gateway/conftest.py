@@ -24,7 +24,7 @@ async def house(bus: Bus, tmp_path: Path) -> AsyncIterator[Running]:
 
 @pytest.fixture
 async def stranger(house: Running) -> AsyncIterator[httpx.AsyncClient]:
-    async with house.client(address="10.9.9.9") as client:
+    async with house.client(address="127.0.0.9") as client:
         yield client
 
 

@@ -21,7 +21,7 @@ from tests.support.gateway import (
 
 async def test_two_set_ups_at_once_give_one_owner(house: Running) -> None:
     async def set_up(password: str) -> int:
-        async with house.client(address=password) as client:
+        async with house.client() as client:
             return (await client.post("/auth/setup", json={"password": password})).status_code
 
     passwords = [f"password {number}" for number in range(5)]
@@ -29,7 +29,7 @@ async def test_two_set_ups_at_once_give_one_owner(house: Running) -> None:
     assert sorted(statuses) == [200, 409, 409, 409, 409]
     winner = passwords[statuses.index(200)]
     for password in passwords:
-        async with house.client(address=password) as client:
+        async with house.client() as client:
             response = await client.post("/auth/login", json={"password": password})
             assert response.status_code == (200 if password == winner else 401)
 
@@ -83,7 +83,7 @@ async def test_a_refresh_token_is_good_once_and_its_reuse_ends_the_session(
     second = browser.cookies["matinee_refresh"]
     assert second != first
     access = {"authorization": f"Bearer {renewed.json()['access_token']}"}
-    async with house.client(address="thief") as thief:
+    async with house.client() as thief:
         assert (await thief.get(f"{MOVIES}/jobs", headers=access)).status_code == 200
         thief.cookies.set("matinee_refresh", first)
         assert refusal(await thief.post("/auth/refresh")) == (401, "UNAUTHORIZED")
@@ -142,13 +142,16 @@ async def test_guessing_passwords_gets_slower_for_who_guesses(house: Running) ->
     async with house.client() as client:
         await sign_in(client)
     wrong = {"password": "not the password"}
-    async with house.client(address="10.6.6.6") as guesser:
+    async with house.client(address="127.0.0.6") as guesser:
         statuses = [(await guesser.post("/auth/login", json=wrong)).status_code for _ in range(5)]
         assert statuses == [401] * 5
         response = await guesser.post("/auth/login", json={"password": PASSWORD})
         assert refusal(response) == (429, "RATE_LIMITED")
         assert int(response.headers["retry-after"]) >= 1
-    async with house.client(address="10.7.7.7") as neighbour:
+        disguised = {"x-forwarded-for": "10.1.2.3", "forwarded": "for=10.1.2.3"}
+        response = await guesser.post("/auth/login", json=wrong, headers=disguised)
+        assert refusal(response) == (429, "RATE_LIMITED")
+    async with house.client(address="127.0.0.7") as neighbour:
         assert (await neighbour.post("/auth/login", json={"password": PASSWORD})).status_code == 200
 
 
