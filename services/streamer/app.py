@@ -21,6 +21,7 @@ from services.streamer.api.docs import STYLE, DocsPage
 from services.streamer.api.errors import HANDLERS, plain_not_found
 from services.streamer.api.events import EventsController
 from services.streamer.api.files import file_routes
+from services.streamer.api.inputs import JsonRequest
 from services.streamer.api.jobs import JobsController
 from services.streamer.api.movies import DiscoveryController, WatchingController
 from services.streamer.api.pages import DIST, page_routes
@@ -117,6 +118,7 @@ def _litestar(gate: Gate, routes: list[ASGIRouteHandler], provided: dict[str, An
         [AuthController, movies, live, *routes, page_routes(DIST)],
         dependencies={name: _always(value) for name, value in provided.items()},
         exception_handlers=HANDLERS,
+        request_class=JsonRequest,
         request_max_body_size=MAX_BODY_BYTES,
         openapi_config=_openapi(),
         logging_config=None,

@@ -12,6 +12,7 @@ from libs.common.events import Mode, Quality
 from services.streamer.requests import Wish
 
 AnyRequest = Request[Any, Any, State]
+JSON = "application/json"
 
 LARGEST_ID = 2**31 - 1
 LAST_PAGE = 500
@@ -53,6 +54,27 @@ class FetchOrder(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_field
             release_id=self.release_id,
             quality=cast("Quality | None", self.quality_preference),
         )
+
+
+class JsonRequest(Request[Any, Any, State]):
+    """A request whose body, if it has one, is JSON and says so.
+
+    A form of another site's page can send a body without asking first (CORS), but not as `application/json`.
+    """
+
+    async def json(self) -> Any:
+        """Raises ServiceError: INVALID_INPUT."""
+        if self.headers.get("content-type", "").partition(";")[0].strip().lower() != JSON:
+            raise ServiceError(
+                ErrorCode.INVALID_INPUT, f"The body must be JSON, sent with the header Content-Type: {JSON}."
+            )
+        try:
+            return await super().json()
+        # Besides its own errors msgspec lets out these: for bad UTF-8 in a text, and for deep nesting.
+        except (UnicodeDecodeError, RecursionError) as error:
+            raise ServiceError(
+                ErrorCode.INVALID_INPUT, "The request can't be read; its body must be JSON."
+            ) from error
 
 
 def movie_id_of(text: str) -> int:

@@ -100,6 +100,35 @@ async def test_a_service_that_is_away_is_told_in_words(bus: Bus, tmp_path: Path)
     assert "catalog" in response.json()["error"]
 
 
+UNREADABLE = [
+    b"[" * 60_000,
+    b'{"a":' * 10_000,
+    b'{"password":"\xff"}',
+    b"\xff",
+    b"{",
+    b'{"password":"\\ud800"}',
+]
+
+
+async def test_a_body_that_can_not_be_read_is_nobodys_fault_but_the_senders(
+    owner: httpx.AsyncClient, stranger: httpx.AsyncClient
+) -> None:
+    doors = [(stranger, "/auth/login"), (stranger, "/auth/setup"), (owner, f"{MOVIES}/movies/5/fetch")]
+    for (client, path), content in itertools.product(doors, UNREADABLE):
+        response = await client.post(path, content=content, headers={"content-type": "application/json"})
+        assert refusal(response) == (400, "INVALID_INPUT"), (path, content[:20])
+
+
+async def test_a_body_that_does_not_say_it_is_json_is_refused(stranger: httpx.AsyncClient) -> None:
+    content = b'{"password": "correct horse battery"}'
+    for kind in ("text/plain", "application/x-www-form-urlencoded", "multipart/form-data; boundary=x", ""):
+        response = await stranger.post("/auth/setup", content=content, headers={"content-type": kind})
+        assert refusal(response) == (400, "INVALID_INPUT"), kind
+        assert "application/json" in response.json()["error"]
+    headers = {"content-type": "Application/JSON; charset=utf-8"}
+    assert (await stranger.post("/auth/setup", content=content, headers=headers)).status_code == 200
+
+
 async def test_a_body_has_a_bound(owner: httpx.AsyncClient) -> None:
     async def endless() -> AsyncIterator[bytes]:
         for _ in range(100):
