@@ -78,6 +78,8 @@ class Liar:
         """Message-ids after whose answer the connection is closed."""
         self.hang_up_at: set[str] = set()
         """Message-ids in the middle of whose answer the connection ends without TLS's goodbye, once each."""
+        self.stalled: set[str] = set()
+        """Message-ids at which a connection goes silent for good, once each."""
         self.gate = asyncio.Event()
         """Nothing is answered to BODY until it is set."""
         self.gate.set()
@@ -133,6 +135,9 @@ class Liar:
         answer = self.answers.get(message_id)
         if answer is not None and message_id not in self.hang_up_at:
             self.served[message_id] += 1
+        if message_id in self.stalled:
+            self.stalled.discard(message_id)
+            await asyncio.Event().wait()
         if message_id in self.hang_up_at:
             self.hang_up_at.discard(message_id)
             writer.write(answer[: len(answer) // 2])

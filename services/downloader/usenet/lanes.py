@@ -30,6 +30,10 @@ class Article:
     home: "Lanes | None" = None
     """Where it waits, while it does."""
     stage: Stage = Stage.IDLE
+    asked_at: float = 0.0
+    """When it was last asked for while no other connection was bringing it."""
+    under_way: int = 0
+    """How many connections have been asked for it: two while it is raced."""
     refused_by: int = 0
     """A bit for each server that has missed it or sent it bad."""
     bad_from: int = 0

@@ -34,6 +34,7 @@ from services.downloader.usenet.connection import (
     Stalled,
 )
 from services.downloader.usenet.lanes import Article, Failed, Fetched, Inquiry, Outcome, Stage, Stopped
+from services.downloader.usenet.races import Races, late
 from services.downloader.usenet.routing import Router
 from services.downloader.usenet.servers import Server
 from services.downloader.usenet.survey import ABSENT, SURVEY_WITHIN_S, IsThere, Survey, Surveyed
@@ -44,6 +45,8 @@ IDLE_S: Final = 30.0
 """Then an unused connection is given back: accounts count them."""
 TICK_S: Final = 1.0
 """How late a deadline may be noticed."""
+RACE_TICK_S: Final = 0.1
+"""The same for an article that takes too long."""
 DROPS_MAX: Final = 3
 """Connections lost at the same article before the server counts as not having it."""
 PLAYER_MEMORY_S: Final = 5.0
@@ -92,6 +95,8 @@ class Engine:
         self._player_at = -PLAYER_MEMORY_S
         self._closing = False
         self._sweep: _Sweep | None = None
+        self._races = Races()
+        self._races_due_at = 0.0
         self._log = structlog.get_logger().bind(component="usenet")
         self._thread = threading.Thread(target=self._run, name="usenet", daemon=True)
         self._thread.start()
@@ -163,13 +168,15 @@ class Engine:
             self._inquire(upstream, now)
             self._open_connections(upstream, now)
         self._end_survey(now)
+        self._race(now)
         if self._router.outcomes:
             outcomes, self._router.outcomes = self._router.outcomes, []
             self._deliver(outcomes)
 
     def _pause_s(self, now: float) -> float | None:
         """Until something is due; None if only an event can bring news."""
-        pauses = [TICK_S] if self._owners else []
+        in_flight = any(connection.bodies for connection in self._owners)
+        pauses = [RACE_TICK_S if in_flight else TICK_S] if self._owners else []
         pauses.extend(
             upstream.retry_at - now
             for upstream in self._router.upstreams
@@ -242,12 +249,45 @@ class Engine:
 
     def _ask(self, upstream: Upstream, connection: Connection, article: Article, now: float) -> None:
         article.stage = Stage.IN_FLIGHT
+        if not article.under_way:
+            article.asked_at = now
+        article.under_way += 1
         try:
             connection.ask(article, now)
         except ConnectionFault as fault:
             self._lost(upstream, connection, fault, now)
         else:
             self._watch(connection)
+
+    def _race(self, now: float) -> None:
+        """Ask a second connection for articles that somebody waits for and that don't come."""
+        if now < self._races_due_at:
+            return
+        self._races_due_at = now + RACE_TICK_S
+        flying = {
+            asked: connection
+            for connection in self._owners
+            for asked in connection.in_flight
+            if isinstance(asked, Article) and asked.stage is Stage.IN_FLIGHT
+        }
+        ending = not any(upstream.waiting for upstream in self._router.upstreams)
+        left = self._races.left(sum(article.under_way > 1 for article in flying))
+        for article, connection in flying.items():
+            if left and late(article, now, self._races, ending=ending):
+                left -= self._raced(article, connection, now)
+
+    def _raced(self, article: Article, slow: Connection, now: float) -> bool:
+        rivals = [
+            (other.bodies + other.inquiries, number, other, upstream)
+            for number, (other, upstream) in enumerate(self._owners.items())
+            if other is not slow and other.ready and not article.refused_by & upstream.bit
+        ]
+        depth, _, rival, upstream = min(rivals, default=(DEPTH_MAX, 0, slow, None))
+        if upstream is None or (depth and article.urgency is Urgency.FILL):
+            return False
+        self._races.begin()
+        self._ask(upstream, rival, article, now)
+        return True
 
     def _open_connections(self, upstream: Upstream, now: float) -> None:
         while upstream.may_open(now, self._inquirers_wanted(upstream)):
@@ -322,6 +362,11 @@ class Engine:
                 self._sweep.survey.answered(asked, upstream, response.status_code)
             return
         upstream.worked()
+        asked.under_way -= 1
+        if asked.stage is Stage.DONE:
+            # It lost the race; so that the figures are honest, it counts as fetched too.
+            self.articles_fetched += response.status_code == BODY_FOLLOWS
+            return
         if response.status_code == BODY_FOLLOWS:
             self._came(upstream, asked, response, now)
             return
@@ -345,6 +390,7 @@ class Engine:
         else:
             self.articles_fetched += 1
             self.bytes_received += span.length
+            self._races.came(now - article.asked_at)
             self._router.finish(Fetched(article, span))
 
     def _check_deadlines(self, now: float) -> None:
@@ -370,6 +416,9 @@ class Engine:
         self._log.info(
             "connection lost", host=upstream.server.host, reason=str(fault), in_flight=len(in_flight)
         )
+        for article in in_flight:
+            article.under_way -= 1
+        in_flight = [a for a in in_flight if a.stage is not Stage.DONE and not a.under_way]
         if in_flight:
             head = in_flight[0]
             head.drops += 1

@@ -35,6 +35,8 @@ class Router:
             article.home.discard(article)
 
     def finish(self, outcome: Fetched | Missing | Failed) -> None:
+        if outcome.article.home is not None:
+            outcome.article.home.discard(outcome.article)
         outcome.article.stage = Stage.DONE
         self.outcomes.append(outcome)
 
@@ -48,11 +50,16 @@ class Router:
         article.refused_by |= upstream.bit
         article.reasons.append(f"{upstream.server.host}: {reason}")
         article.drops = 0
-        self._assign(article, now)
+        # It was raced and is queued again already, if it has a home.
+        if article.home is None:
+            self._assign(article, now)
 
     def bad(self, article: Article, upstream: Upstream, reason: str, now: float) -> None:
         """What this server has of it is no good: fetched elsewhere, or here once more, then lost."""
         article.bad_from = upstream.bit
+        if article.under_way:
+            # Raced: the other connection may bring it in good order.
+            return
         self.refused(article, upstream, reason, now)
 
     def tries(self, upstream: Upstream, now: float) -> int:
