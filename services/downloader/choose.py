@@ -14,6 +14,8 @@ SAMPLE_SHARE = 0.25
 """What calls itself a sample is one if it is a smaller part of the release; a film may be named so too."""
 MAX_SNIFFED = 20
 """Packed files whose first bytes are read, the likeliest first, until one is a film."""
+LEAST_SHARE = 0.05
+"""Of the largest file: what is smaller is not the film beside it, whatever its name says."""
 LEAST_BYTES_PER_MIN = 750_000
 """100 kbit/s: a film of that many minutes can't be smaller than that."""
 
@@ -49,8 +51,10 @@ async def choose_film(source: Source, parts: Sequence[Part], wanted: Wanted | No
         and not (part.head and kind_of(part.name, part.head) is not Kind.VIDEO)
         and not is_sample(part.name, part.directory, part.size_bytes, release_bytes)
     ]
+    largest = max((part.size_bytes for part in films), default=0)
+    least = max(LEAST_SHARE * largest, ((wanted and wanted.runtime_min) or 0) * LEAST_BYTES_PER_MIN)
     sniffed = 0
-    for part in sorted(films, key=lambda part: _likelihood(part, wanted), reverse=True):
+    for part in sorted(films, key=lambda part: _likelihood(part, wanted, least), reverse=True):
         known = part
         if not part.head:
             if sniffed >= MAX_SNIFFED:
@@ -66,12 +70,10 @@ def is_sample(name: str, directory: str, size_bytes: int, release_bytes: int) ->
     return says_sample(name, directory) and size_bytes < SAMPLE_SHARE * release_bytes
 
 
-def _likelihood(part: Part, wanted: Wanted | None) -> tuple[bool, bool, int, int]:
-    long_enough = not (
-        wanted and wanted.runtime_min and part.size_bytes < wanted.runtime_min * LEAST_BYTES_PER_MIN
-    )
+def _likelihood(part: Part, wanted: Wanted | None, least_bytes: float) -> tuple[bool, bool, int, int]:
+    is_extra = says_extra(part.name, part.directory)
     named = _named(part, wanted) if wanted else 0
-    return not says_extra(part.name, part.directory), long_enough, named, part.size_bytes
+    return not is_extra, part.size_bytes >= least_bytes, named, part.size_bytes
 
 
 def _named(part: Part, wanted: Wanted) -> int:

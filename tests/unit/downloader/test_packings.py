@@ -5,6 +5,8 @@ import zipfile
 from pathlib import Path
 
 import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 
 from services.downloader.archives.volumes import NotPosted
 from services.downloader.describe import NeedsRepairFirst
@@ -188,3 +190,39 @@ async def test_the_first_piece_of_an_archive_can_be_mended(tmp_path: Path):
     par2 = create_par2(tmp_path / "made", whole)
     with pytest.raises(NeedsRepairFirst):
         await Release(tmp_path, [*whole, *par2], holes={0: [Span(0, 20_000)]}).described()
+
+
+PARTS = [file for files in PACKINGS.values() for file in files if len(file[1]) < 20_000][::7]
+posts = st.lists(
+    st.tuples(
+        st.integers(0, len(PARTS) - 1),
+        st.sampled_from(
+            [None, "a.7z.001", "a.7z.002", "a.rar", "a.r00", "b.zip", "f.mkv.001", "f.mkv.002", "x"]
+        ),
+        st.lists(st.tuples(st.integers(0, 20_000), st.integers(0, 255)), max_size=4),
+    ),
+    max_size=6,
+)
+
+
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None)
+@given(posts, st.integers(0, 3), st.booleans())
+async def test_any_mixture_has_a_film_or_a_reason(
+    tmp_path: Path, mixture: list[tuple[int, str | None, list[tuple[int, int]]]], headless: int, nested: bool
+):
+    files: Files = []
+    for which, name, edits in mixture:
+        own_name, data = PARTS[which]
+        changed = bytearray(data)
+        for at, value in edits:
+            changed[at % len(changed)] = value
+        files.append((name or own_name, bytes(changed)))
+    if nested:
+        files = [("outer.rar", rar4.archive(files))]
+    release = Release(tmp_path, files, holes={headless: [Span(0, 1)]} if headless < len(files) else {})
+    try:
+        film = (await release.described()).film
+    except ReleaseError:
+        return
+    assert film.size_bytes > 0
+    assert all(extent.end <= release.source.files[extent.file].size_bytes for extent in film.extents)
