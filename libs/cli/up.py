@@ -10,19 +10,15 @@ from msgspec.structs import replace
 
 from libs.cli.configuration import DEFAULT_FILE, settings_of
 from libs.cli.demo import DATA, sandbox_environment
-from libs.cli.failure import WRONG_USE, CommandFailed
+from libs.cli.failure import CommandFailed
 from libs.cli.premises import end_leftovers, occupied
 from libs.cli.running import Ports, is_free
 from libs.cli.supervisor import Supervisor
 from libs.common.settings import Settings
 
-MAX_PORT = 65535
-
 
 def run(arguments: argparse.Namespace) -> int:
     settings = _settings(arguments, dict(os.environ))
-    if not 0 < settings.gateway.port <= MAX_PORT:
-        raise CommandFailed(f"{settings.gateway.port} is no port: 1 to {MAX_PORT}.", WRONG_USE)
     with occupied(settings):
         if end_leftovers(settings):
             _say("An earlier Matinee was killed here; what it left running has been ended.")

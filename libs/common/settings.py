@@ -12,7 +12,7 @@ import tomllib
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any, Literal, cast, get_args
-from urllib.parse import urlsplit
+from urllib.parse import SplitResult, unquote, urlsplit
 
 import msgspec
 from msgspec.structs import fields, replace
@@ -26,6 +26,9 @@ MASK = "••••"
 _SECRET_KEYS = frozenset(
     {"token", "api_key", "username", "password", "access_key_id", "secret_access_key", "secret"}
 )
+_MAX_PORT = 65_535
+_LEAST_SECRET_CHARS = 32
+_TEN_YEARS_DAYS = 3650
 _LISTS = frozenset({"indexers", "usenet"})
 # What the environment may hold beside settings: where a service listens, what the supervisor tells a child.
 _NOT_SETTINGS = frozenset(
@@ -129,6 +132,7 @@ class Settings(Section, frozen=True, kw_only=True):
     def secrets(self) -> tuple[str, ...]:
         """Every secret value, longest first, for scrubbing them from texts."""
         found = {value for key, value in _strings(msgspec.to_builtins(self)) if key in _SECRET_KEYS}
+        found |= _secrets_of(self.nats.url)
         return tuple(sorted((s for s in found if len(s) >= 4), key=len, reverse=True))
 
 
@@ -154,10 +158,16 @@ def load(
     except msgspec.ValidationError as error:
         raise SettingsError(_explain(error)) from error
     if not settings.public_url:
-        host = "127.0.0.1" if settings.gateway.host in ("0.0.0.0", "::") else settings.gateway.host  # noqa: S104
-        settings = replace(settings, public_url=f"http://{host}:{settings.gateway.port}")
+        settings = replace(settings, public_url=f"http://{gateway_address(settings)}")
     _check(settings)
     return settings
+
+
+def gateway_address(settings: Settings) -> str:
+    """Host and port by which this machine itself reaches the gateway, as they stand in a URL."""
+    host = settings.gateway.host
+    host = {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(host, host)  # noqa: S104  (compared, not listened on)
+    return f"[{host}]:{settings.gateway.port}" if ":" in host else f"{host}:{settings.gateway.port}"
 
 
 def as_environment(settings: Settings) -> dict[str, str]:
@@ -175,6 +185,8 @@ def as_environment(settings: Settings) -> dict[str, str]:
 def masked(settings: Settings) -> dict[str, Any]:
     """The settings as plain data with every secret replaced."""
     tree: dict[str, Any] = msgspec.to_builtins(settings)
+    if userinfo := _userinfo(settings.nats.url):
+        tree["nats"]["url"] = settings.nats.url.replace(f"{userinfo}@", f"{MASK}@", 1)
 
     def mask(node: Any) -> Any:
         if isinstance(node, dict):
@@ -305,34 +317,113 @@ def _nearest(name: str, known: Mapping[str, Any] | list[str]) -> str:
 
 
 def _check(settings: Settings) -> None:
+    _check_numbers(settings)
+    _check_choices(settings)
+    _check_addresses(settings)
     for i, server in enumerate(settings.usenet):
+        if not server.host.strip():
+            raise SettingsError(f"usenet[{i}].host is empty; it needs the name of the news server.")
         loopback = server.host in ("localhost", "127.0.0.1", "::1")
         if not server.tls and not loopback and not server.allow_plaintext:
             raise SettingsError(
                 f"usenet[{i}].tls = false would send the password of {server.host} in the clear. "
                 "Use TLS, or set allow_plaintext = true if you mean it."
             )
-        if not 1 <= server.connections <= 100:
-            raise SettingsError(f"usenet[{i}].connections must be between 1 and 100.")
     names = [i.name for i in settings.indexers]
     if len(set(names)) != len(names):
         raise SettingsError("Two indexers have the same name; each needs its own.")
-    for where, url in (("public_url", settings.public_url), ("tmdb.url", settings.tmdb.url)):
-        _check_url(where, url)
+    if settings.secret and len(settings.secret) < _LEAST_SECRET_CHARS:
+        raise SettingsError(
+            f"secret must have at least {_LEAST_SECRET_CHARS} characters, for who guesses it is the owner; "
+            "or leave it out, and one is made."
+        )
+
+
+def _check_numbers(settings: Settings) -> None:
+    retention, downloader = settings.retention, settings.downloader
+    numbers: list[tuple[str, float, float, float]] = [
+        ("gateway.port", settings.gateway.port, 1, _MAX_PORT),
+        # S3 signs for at most a week; shorter than a minute, and a film's start may already be too late.
+        ("storage.url_ttl_s", settings.storage.url_ttl_s, 60, 604_800),
+        ("retention.after_ready_h (0: for ever)", retention.after_ready_h, 0, _TEN_YEARS_DAYS * 24),
+        ("retention.unwatched_days (0: for ever)", retention.unwatched_days, 0, _TEN_YEARS_DAYS),
+        ("downloader.max_instances", downloader.max_instances, 1, 1000),
+        ("downloader.max_film_bytes", downloader.max_film_bytes, 1, 10**15),
+    ]
+    for i, server in enumerate(settings.usenet):
+        numbers += [
+            (f"usenet[{i}].port", server.port, 1, _MAX_PORT),
+            (f"usenet[{i}].connections", server.connections, 1, 100),
+            (f"usenet[{i}].retention_days", server.retention_days, 0, 100_000),
+        ]
+    for name, value, least, most in numbers:
+        # Said in this way round, it is not true of what is no number (nan).
+        if not least <= value <= most:
+            raise SettingsError(f"{name} must be between {least:,} and {most:,}, not {value}.")
+
+
+def _check_choices(settings: Settings) -> None:
+    if settings.gateway.mode != "owner":
+        raise SettingsError(f'gateway.mode = "{settings.gateway.mode}" is not there yet; use "owner".')
+    if settings.downloader.runner not in ("process", "none"):
+        raise SettingsError(
+            f'downloader.runner = "{settings.downloader.runner}" is not there yet; use "process", '
+            'or "none" if something else starts the instances.'
+        )
+
+
+def _check_addresses(settings: Settings) -> None:
+    if not settings.gateway.host.strip():
+        raise SettingsError("gateway.host is empty; 127.0.0.1 is this machine alone, 0.0.0.0 everybody.")
+    _check_url("public_url", settings.public_url)
+    _check_url("tmdb.url", settings.tmdb.url)
     for i, indexer in enumerate(settings.indexers):
         _check_url(f"indexers[{i}].url", indexer.url)
-    if settings.storage.kind == "s3" and not settings.storage.endpoint:
+    if settings.storage.endpoint:
+        _check_url("storage.endpoint", settings.storage.endpoint)
+    elif settings.storage.kind == "s3":
         raise SettingsError('storage.endpoint is needed for storage.kind = "s3".')
-    if settings.retention.after_ready_h < 0 or settings.retention.unwatched_days < 0:
-        raise SettingsError("retention.after_ready_h and retention.unwatched_days must not be negative.")
-    if settings.downloader.max_instances < 1:
-        raise SettingsError("downloader.max_instances must be at least 1.")
+    if settings.nats.url and not _is_of_nats(settings.nats.url):
+        raise SettingsError("nats.url must be an address such as nats://127.0.0.1:4222.")
 
 
 def _check_url(where: str, url: str) -> None:
-    parts = urlsplit(url)
-    if parts.scheme not in ("http", "https") or not parts.hostname:
-        raise SettingsError(f"{where} must be an address such as https://example.org, not {url!r}.")
+    """The address itself isn't repeated: people paste keys into it."""
+    parts = _parts(url)
+    if parts is None or parts.scheme not in ("http", "https") or not parts.hostname:
+        raise SettingsError(f"{where} must be an address such as https://example.org.")
+    if "@" in parts.netloc:
+        raise SettingsError(
+            f"{where} holds a user or password (what stands before the @), which addresses show to "
+            "everybody who sees them: take it out."
+        )
+
+
+def _is_of_nats(url: str) -> bool:
+    parts = _parts(url if "//" in url else f"nats://{url}")
+    return bool(parts and parts.hostname and parts.scheme in ("nats", "tls", "ws", "wss"))
+
+
+def _parts(url: str) -> SplitResult | None:
+    """None if it can't be taken apart: brackets that don't close, a port that is no number."""
+    try:
+        parts = urlsplit(url)
+        _ = parts.port
+    except ValueError:
+        return None
+    return parts
+
+
+def _userinfo(url: str) -> str:
+    """What stands before the @ of an address, also of one that can't be taken apart; empty if nothing."""
+    return url.partition("//")[2].rpartition("@")[0] if "//" in url else url.rpartition("@")[0]
+
+
+def _secrets_of(nats_url: str) -> set[str]:
+    """The token, or the password beside a user; as it stands there and as it is sent."""
+    user, _, password = _userinfo(nats_url).partition(":")
+    secret = password or user
+    return {secret, unquote(secret)}
 
 
 def _strings(node: Any, key: str = "") -> Iterator[tuple[str, str]]:

@@ -2,7 +2,6 @@
 
 import os
 
-from libs.common.errors import SettingsError
 from libs.common.service import LIFELINE, Service
 from libs.common.settings import ENV_PREFIX, as_environment
 from services.downloader.launcher import Launcher
@@ -13,10 +12,6 @@ async def body(service: Service) -> None:
     settings = service.settings
     if settings.downloader.runner == "none":
         return
-    if settings.downloader.runner != "process":
-        raise SettingsError(
-            f'downloader.runner = "{settings.downloader.runner}" is not there yet; use "process".'
-        )
     ours = {k: v for k, v in os.environ.items() if not k.startswith(ENV_PREFIX) and k != LIFELINE}
     runner = ProcessRunner(settings.scratch, {**ours, **as_environment(settings)})
     launcher = Launcher(service.bus, runner, settings.downloader.max_instances)

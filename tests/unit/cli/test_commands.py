@@ -26,10 +26,10 @@ def nowhere(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
         ('[gateway]\nmode = "open"', "gateway.mode can be owner | accounts"),
         ("data_dir = ", "is not valid TOML"),
         ('[storage]\nkind = "s3"', "storage.endpoint is needed"),
-        ("[retention]\nunwatched_days = -1", "must not be negative"),
+        ("[retention]\nunwatched_days = -1", "must be between 0 and 3,650"),
         ('secret = "file:missing"', "which can't be read"),
         ('[[usenet]]\nhost = "news.example.com"\ntls = false', "in the clear"),
-        ("[gateway]\nport = 70000", "70000 is no port"),
+        ("[gateway]\nport = 70000", "gateway.port must be between 1 and 65,535"),
     ],
 )
 def test_wrong_settings_are_named_and_nothing_starts(

@@ -76,7 +76,28 @@ def test_overrides_of_the_command_line_win(file: Path) -> None:
         ("[[usenet]]\nhost = 'h'\nconnections = 0\n", {}, "usenet[0].connections must be between"),
         ("[[usenet]]\nhost = 'h'\npassword = 'file:nowhere'\n", {}, "usenet[0].password points to"),
         ("[tmdb]\nurl = 'ftp://x'\n", {}, "tmdb.url must be an address"),
-        ("[retention]\nafter_ready_h = -1\n", {}, "must not be negative"),
+        ("[tmdb]\nurl = 'http://[::1'\n", {}, "tmdb.url must be an address"),
+        ("[tmdb]\nurl = 'http://a:b'\n", {}, "tmdb.url must be an address"),
+        ("public_url = 'example.org'\n", {}, "public_url must be an address"),
+        ("[storage]\nendpoint = 'bucket.example.org'\n", {}, "storage.endpoint must be an address"),
+        ("[nats]\nurl = 'nats://[::1'\n", {}, "nats.url must be an address"),
+        ("[nats]\nurl = 'http://127.0.0.1'\n", {}, "nats.url must be an address"),
+        ("[retention]\nafter_ready_h = -1\n", {}, "(0: for ever) must be between 0 and 87,600, not -1.0"),
+        ("[retention]\nafter_ready_h = 1e9\n", {}, "must be between 0 and 87,600"),
+        ("[retention]\nafter_ready_h = nan\n", {}, "must be between 0 and 87,600, not nan"),
+        ("[retention]\nunwatched_days = inf\n", {}, "must be between 0 and 3,650, not inf"),
+        ("", {"MATINEE_RETENTION_UNWATCHED_DAYS": "nan"}, "retention.unwatched_days"),
+        ("[storage]\nurl_ttl_s = 59\n", {}, "storage.url_ttl_s must be between 60 and 604,800, not 59"),
+        ("[storage]\nurl_ttl_s = 604801\n", {}, "storage.url_ttl_s must be between"),
+        ("[gateway]\nport = 0\n", {}, "gateway.port must be between 1 and 65,535, not 0"),
+        ("[gateway]\nport = 65536\n", {}, "gateway.port must be between"),
+        ("[gateway]\nhost = ''\n", {}, "gateway.host is empty"),
+        ("[gateway]\nmode = 'accounts'\n", {}, 'gateway.mode = "accounts" is not there yet'),
+        ("[downloader]\nrunner = 'docker'\n", {}, 'downloader.runner = "docker" is not there yet'),
+        ("[downloader]\nmax_instances = 0\n", {}, "downloader.max_instances must be between 1"),
+        ("[[usenet]]\nhost = 'h'\nport = 70000\n", {}, "usenet[0].port must be between 1"),
+        ("[[usenet]]\nhost = ' '\n", {}, "usenet[0].host is empty"),
+        ("secret = 'too short to be one'\n", {}, "secret must have at least 32 characters"),
         ("gateway = 3\n", {"MATINEE_GATEWAY_PORT": "1"}, "[gateway] must be a section"),
         ("x = = 1\n", {}, "is not valid TOML"),
         ("", {"MATINEE_GATEWAY_PROT": "1"}, "Did you mean MATINEE_GATEWAY_PORT?"),
@@ -111,6 +132,54 @@ def test_secrets_are_masked_and_known(file: Path) -> None:
     for secret in ("tmdb-token", "geek-key", "news-pass"):
         assert secret in settings.secrets()
         assert secret not in text
+
+
+@pytest.mark.parametrize(
+    ("key", "text"),
+    [
+        ("public_url", "public_url = 'https://{0}@example.org'"),
+        ("tmdb.url", "[tmdb]\nurl = 'https://me:{0}@example.org'"),
+        ("storage.endpoint", "[storage]\nendpoint = 'https://{0}@s3.example.org'"),
+        ("indexers[0].url", "[[indexers]]\nname = 'a'\nurl = 'https://{0}:@example.org'"),
+        ("indexers[0].url", "[[indexers]]\nname = 'a'\nurl = 'ftp://example.org/?apikey={0}'"),
+        ("indexers[0].url", "[[indexers]]\nname = 'a'\nurl = 'https://u:{0}@[::1'"),
+    ],
+)
+def test_a_secret_in_an_address_is_refused_and_not_repeated(tmp_path: Path, key: str, text: str) -> None:
+    path = tmp_path / "matinee.toml"
+    path.write_text(text.format("hunter2"))
+    with pytest.raises(SettingsError) as caught:
+        load(path, {})
+    assert str(caught.value).startswith(key)
+    assert "hunter2" not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("url", "shown", "secrets"),
+    [
+        ("nats://127.0.0.1:4222", "nats://127.0.0.1:4222", ()),
+        ("nats://t0k3n@127.0.0.1:4222", f"nats://{MASK}@127.0.0.1:4222", ("t0k3n",)),
+        ("tls://matinee:p%40ss@nats.example.org", f"tls://{MASK}@nats.example.org", ("p%40ss", "p@ss")),
+        ("t0k3n@localhost:4222", f"{MASK}@localhost:4222", ("t0k3n",)),
+    ],
+)
+def test_what_is_secret_of_the_brokers_address(url: str, shown: str, secrets: tuple[str, ...]) -> None:
+    settings = load(None, {"MATINEE_NATS_URL": url})
+    assert masked(settings)["nats"]["url"] == shown
+    assert settings.secrets() == secrets
+
+
+@pytest.mark.parametrize(
+    ("host", "public_url"),
+    [
+        ("0.0.0.0", "http://127.0.0.1:8080"),
+        ("192.0.2.1", "http://192.0.2.1:8080"),
+        ("::", "http://[::1]:8080"),
+        ("::1", "http://[::1]:8080"),
+    ],
+)
+def test_where_the_gateway_is_reached(host: str, public_url: str) -> None:
+    assert load(None, {"MATINEE_GATEWAY_HOST": host}).public_url == public_url
 
 
 def test_settings_survive_the_way_through_the_environment(file: Path) -> None:
