@@ -11,7 +11,6 @@ from litestar.openapi import OpenAPIConfig
 from litestar.openapi.spec import Components, SecurityScheme
 
 from libs.common import streams
-from libs.common.errors import SettingsError
 from libs.common.installation import installation_secret, installation_store
 from libs.common.projection import Database, Projection
 from libs.common.service import Service, version
@@ -27,11 +26,12 @@ from services.streamer.api.movies import DiscoveryController, WatchingController
 from services.streamer.api.pages import DIST, page_routes
 from services.streamer.api.sessions import SessionsController, stream_route
 from services.streamer.api.shell import Shell, content_security_policy
-from services.streamer.auth.guards import Gate, owner_only
+from services.streamer.auth.guards import Gate, own_page_only, owner_only
 from services.streamer.auth.owner import Owner
 from services.streamer.auth.sessions import Sessions
 from services.streamer.auth.throttle import Throttle
 from services.streamer.jobs import Jobs
+from services.streamer.names import Names
 from services.streamer.playback import Playback
 from services.streamer.progress import ProgressBoard, follow_progress
 from services.streamer.projections.jobs import apply
@@ -46,10 +46,8 @@ MAX_BODY_BYTES = 64 * 1024
 
 
 async def body(service: Service) -> None:
-    """Start the gateway. Raises SettingsError for what it can't do."""
+    """Start the gateway."""
     settings, bus = service.settings, service.bus
-    if settings.gateway.mode != "owner":
-        raise SettingsError('gateway.mode can only be "owner" in this version.')
     secret, objects = installation_secret(settings), installation_store(settings)
     service.on_close(objects.close)
     database = Database(settings.database("streamer"), SCHEMA)
@@ -92,7 +90,9 @@ async def body(service: Service) -> None:
         "throttle": Throttle(time.monotonic),
     }
     routes = [*file_routes(objects), stream_route(showings, relay)]
-    service.serve(Shell(_litestar(gate, routes, provided), service.health, _policy(settings)))
+    names = Names(settings.public_url, settings.gateway.host)
+    app = _litestar(gate, names, routes, provided)
+    service.serve(Shell(app, service.health, names, _policy(settings)))
 
 
 async def _close_when_stopping(service: Service, push: Push) -> None:
@@ -101,7 +101,8 @@ async def _close_when_stopping(service: Service, push: Push) -> None:
     push.close()
 
 
-def _litestar(gate: Gate, routes: list[ASGIRouteHandler], provided: dict[str, Any]) -> Litestar:
+def _litestar(gate: Gate, names: Names, routes: list[ASGIRouteHandler], provided: dict[str, Any]) -> Litestar:
+    door = Router("/", route_handlers=[AuthController], guards=[own_page_only(names)])
     movies = Router(
         MOVIES,
         route_handlers=[DiscoveryController, WatchingController, JobsController],
@@ -115,7 +116,7 @@ def _litestar(gate: Gate, routes: list[ASGIRouteHandler], provided: dict[str, An
         security=[{"cookie": []}, {"bearer": []}],
     )
     return Litestar(
-        [AuthController, movies, live, *routes, page_routes(DIST)],
+        [door, movies, live, *routes, page_routes(DIST)],
         dependencies={name: _always(value) for name, value in provided.items()},
         exception_handlers=HANDLERS,
         request_class=JsonRequest,

@@ -13,7 +13,7 @@ from litestar.params import JSONBody
 from libs.common.errors import ErrorCode, ServiceError
 from services.streamer.api.errors import REFUSALS
 from services.streamer.api.inputs import AnyRequest
-from services.streamer.auth.guards import REFRESH_COOKIE, SESSION_COOKIE, Gate, from_own_page
+from services.streamer.auth.guards import REFRESH_COOKIE, SESSION_COOKIE, Gate
 from services.streamer.auth.owner import MAX_PASSWORD_CHARS, MIN_PASSWORD_CHARS, Owner
 from services.streamer.auth.sessions import REFRESH_TTL_S, Grant, Sessions
 from services.streamer.auth.throttle import Throttle
@@ -80,7 +80,6 @@ class AuthController(Controller):
 
     path = "/auth"
     tags = ("signing in",)
-    guards = (from_own_page,)
 
     @get("/state", responses=REFUSALS, summary="Whether a password is set, and whether you are signed in")
     async def state(

@@ -1,27 +1,42 @@
-"""Around everything the gateway answers: the headers that keep a browser safe, and the health endpoints."""
+"""Around everything the gateway answers: its names, the headers that keep a browser safe, health."""
 
 import base64
 import hashlib
 from collections.abc import Sequence
 from urllib.parse import urlsplit
 
+import msgspec
 from litestar.datastructures import MutableScopeHeaders
 from litestar.types import ASGIApp, Message, Receive, Scope, Send
 
-from libs.common.health import Health
+from libs.common.errors import ErrorCode
+from libs.common.health import Answer, Health
 from libs.common.settings import Settings
+from services.streamer.names import Names
 
 # Where the catalog's pictures come from.
 _POSTERS = "https://image.tmdb.org"
 _PRIVATE = ("/api/", "/auth/", "/v1/")
+_MISDIRECTED = Answer(
+    421,
+    "application/json",
+    msgspec.json.encode(
+        {
+            "error": "This Matinée isn't known by that name; "
+            "set public_url to the address that people open it by.",
+            "code": ErrorCode.INVALID_INPUT,
+        }
+    ),
+)
 
 
 class Shell:
-    """An ASGI app around another one."""
+    """An ASGI app around another one. Health is told to whoever asks, by whatever name."""
 
-    def __init__(self, app: ASGIApp, health: Health, policy: str) -> None:
+    def __init__(self, app: ASGIApp, health: Health, names: Names, policy: str) -> None:
         self._app = app
         self._health = health
+        self._names = names
         self._headers = {
             "content-security-policy": policy,
             "x-content-type-options": "nosniff",
@@ -41,9 +56,13 @@ class Shell:
                 self._complete(MutableScopeHeaders.from_message(message), path)
             await send(message)
 
-        if scope["method"] in ("GET", "HEAD") and await self._answered_health(scope, send_with_headers):
-            return
-        await self._app(scope, receive, send_with_headers)
+        answer = await self._health.answer(path) if scope["method"] in ("GET", "HEAD") else None
+        if answer is None and not self._names.include(_host(scope)):
+            answer = _MISDIRECTED
+        if answer:
+            await _tell(answer, scope, send_with_headers)
+        else:
+            await self._app(scope, receive, send_with_headers)
 
     def _complete(self, headers: MutableScopeHeaders, path: str) -> None:
         for name, value in self._headers.items():
@@ -51,19 +70,20 @@ class Shell:
         if path.startswith(_PRIVATE):
             headers.setdefault("cache-control", "no-store")
 
-    async def _answered_health(self, scope: Scope, send: Send) -> bool:
-        answer = await self._health.answer(scope["path"])
-        if answer is None:
-            return False
-        headers = [
-            (b"content-type", answer.content_type.encode()),
-            (b"content-length", b"%d" % len(answer.body)),
-            (b"cache-control", b"no-store"),
-        ]
-        await send({"type": "http.response.start", "status": answer.status, "headers": headers})
-        body = b"" if scope.get("method") == "HEAD" else answer.body
-        await send({"type": "http.response.body", "body": body, "more_body": False})
-        return True
+
+async def _tell(answer: Answer, scope: Scope, send: Send) -> None:
+    headers = [
+        (b"content-type", answer.content_type.encode()),
+        (b"content-length", b"%d" % len(answer.body)),
+        (b"cache-control", b"no-store"),
+    ]
+    await send({"type": "http.response.start", "status": answer.status, "headers": headers})
+    body = b"" if scope.get("method") == "HEAD" else answer.body
+    await send({"type": "http.response.body", "body": body, "more_body": False})
+
+
+def _host(scope: Scope) -> str:
+    return next((value.decode("latin-1") for name, value in scope["headers"] if name == b"host"), "")
 
 
 def content_security_policy(settings: Settings, styles: Sequence[str]) -> str:

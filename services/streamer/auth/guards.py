@@ -12,6 +12,7 @@ from libs.common.errors import ErrorCode, ServiceError
 from libs.common.security import same
 from services.streamer.auth.sessions import Sessions
 from services.streamer.auth.tokens import verify
+from services.streamer.names import Names
 
 SESSION_COOKIE = "matinee_session"
 REFRESH_COOKIE = "matinee_refresh"
@@ -69,14 +70,25 @@ def owner_only(gate: Gate) -> Guard:
     return guard
 
 
-async def from_own_page(connection: Connection, _handler: BaseRouteHandler) -> None:
-    """A guard for signing in and out, where there is no CSRF token yet: no other site's page may do it.
+def own_page_only(names: Names) -> Guard:
+    """For signing in and out, where there is no CSRF token yet: no other site's page may do it.
 
-    Browsers say where a request comes from (Fetch Metadata); what is no browser doesn't.
+    Browsers say where a request comes from (Fetch Metadata, `Origin`); what is no browser doesn't.
     """
-    site = connection.headers.get("sec-fetch-site", "none")
-    if connection.scope.get("method") not in _SAFE and site not in ("same-origin", "none"):
-        raise ServiceError(ErrorCode.FORBIDDEN, "Another site's page can't sign in or out here.")
+
+    async def guard(connection: Connection, _handler: BaseRouteHandler) -> None:
+        if connection.scope.get("method") not in _SAFE and not _is_own(connection, names):
+            raise ServiceError(ErrorCode.FORBIDDEN, "Another site's page can't sign in or out here.")
+
+    return guard
+
+
+def _is_own(connection: Connection, names: Names) -> bool:
+    if connection.headers.get("sec-fetch-site", "none") not in ("same-origin", "none"):
+        return False
+    origin = connection.headers.get("origin")
+    asked = f"{connection.scope['scheme']}://{connection.headers.get('host', '')}"
+    return origin is None or names.are_of_page(origin, asked)
 
 
 def _token(connection: Connection) -> tuple[str | None, bool]:

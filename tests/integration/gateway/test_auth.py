@@ -135,7 +135,35 @@ async def test_another_sites_page_can_not_sign_in(stranger: httpx.AsyncClient) -
         headers = {"sec-fetch-site": site}
         response = await stranger.post("/auth/setup", json={"password": PASSWORD}, headers=headers)
         assert refusal(response) == (403, "FORBIDDEN"), site
+    for origin in ("null", "http://evil.example", "https://127.0.0.1", "http://127.0.0.1:1", "garbage"):
+        response = await stranger.post("/auth/setup", json={"password": PASSWORD}, headers={"origin": origin})
+        assert refusal(response) == (403, "FORBIDDEN"), origin
     assert (await stranger.get("/auth/state", headers=headers)).json()["setup_required"] is True
+
+
+async def test_the_gateways_own_page_can_sign_in_by_each_of_its_names(bus: Bus, tmp_path: Path) -> None:
+    async with (
+        gateway(bus, tmp_path / "data", public_url="https://films.example") as running,
+        running.client() as client,
+    ):
+        await client.post("/auth/setup", json={"password": PASSWORD})
+        for host, origin in (
+            ("films.example", "https://films.example"),
+            ("127.0.0.1:8080", "http://127.0.0.1:8080"),
+            ("localhost:8080", "http://localhost:8080"),
+            ("[::1]:8080", "http://[::1]:8080"),
+        ):
+            headers = {"host": host, "origin": origin}
+            response = await client.post("/auth/login", json={"password": PASSWORD}, headers=headers)
+            assert response.status_code == 200, host
+
+
+async def test_a_name_that_is_not_the_gateways_is_refused(stranger: httpx.AsyncClient) -> None:
+    for host in ("evil.example", "evil.example:8080", "localhost.evil.example", "x@localhost", ""):
+        for path in ("/", "/auth/state", f"{MOVIES}/jobs", "/files/x", "/docs"):
+            response = await stranger.get(path, headers={"host": host})
+            assert refusal(response) == (421, "INVALID_INPUT"), (host, path)
+        assert (await stranger.get("/healthz", headers={"host": host})).status_code == 200
 
 
 async def test_guessing_passwords_gets_slower_for_who_guesses(house: Running) -> None:
