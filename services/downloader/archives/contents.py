@@ -4,12 +4,12 @@ from collections.abc import Awaitable, Callable, Iterable, Sequence
 
 import msgspec
 
-from services.downloader.errors import ReleaseError
+from services.downloader.errors import ArchiveRefused, ReleaseError
 from services.downloader.source import Source
 
 from .parts import Part, placed, reader
 from .rar_sets import Archive, open_volumes
-from .reading import Read
+from .reading import MAX_ENTRIES, Read, each
 from .volumes import InnerFile, assemble, chains
 
 Files = Callable[[Read, int], Awaitable[list[InnerFile]]]
@@ -61,14 +61,26 @@ async def rar_contents(source: Source, archives: Sequence[Part]) -> Contents:
 
 
 async def single_contents(source: Source, archives: Sequence[Part], parse: Files) -> Contents:
-    """The files in archives that are one file each. One broken archive does not hide the others."""
-    files: list[InnerFile] = []
-    troubles: list[Trouble] = []
-    for archive in archives:
+    """The files in archives that are one file each. One broken archive does not hide the others.
+
+    Raises `ArchiveRefused` if there are more entries than any release has.
+    """
+
+    entries = 0
+
+    async def one(archive: Part) -> list[InnerFile] | Trouble:
+        nonlocal entries
         try:
-            files += [
-                placed(file, [archive]) for file in await parse(reader(source, archive), archive.size_bytes)
-            ]
+            found = await parse(reader(source, archive), archive.size_bytes)
         except ReleaseError as error:
-            troubles.append(trouble(error, [archive]))
-    return Contents(files=files, troubles=troubles)
+            return trouble(error, [archive])
+        entries += len(found)
+        if entries > MAX_ENTRIES:
+            raise ArchiveRefused(f"the archives of this release hold more than {MAX_ENTRIES} files")
+        return [placed(file, [archive]) for file in found]
+
+    opened = await each(archives, one)
+    return Contents(
+        files=[file for found in opened if not isinstance(found, Trouble) for file in found],
+        troubles=[found for found in opened if isinstance(found, Trouble)],
+    )

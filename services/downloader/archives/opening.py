@@ -1,7 +1,7 @@
 """A release, opened: pieces put together, archives looked into, and archives inside of those, once."""
 
-import asyncio
 from collections.abc import Iterable, Sequence
+from functools import partial
 
 import msgspec
 
@@ -11,17 +11,16 @@ from services.downloader.source import Source
 
 from .contents import Trouble, rar_contents, single_contents, trouble
 from .parts import Part, sniff
-from .reading import MAX_ENTRIES
+from .reading import MAX_ENTRIES, each
 from .sevenzip import sevenzip_files
 from .split import join
 from .volumes import InnerFile
 from .zips import zip_files
 
-MAX_INNERARCHIVES = 2000
+MAX_INNER_ARCHIVES = 2000
 """Files in archives that are looked at because their name says that they are archives or pieces."""
 MAX_NAMELESS = 20
 """Files in archives, the largest first, that are looked at though their name says nothing."""
-_AT_ONCE = 16
 
 
 class Release(msgspec.Struct, frozen=True, kw_only=True):
@@ -88,19 +87,11 @@ async def _looked_into(source: Source, stored: Sequence[Part]) -> list[Part]:
     by_name = [at for at, part in enumerate(stored) if kind_of(part.name, b"") in ARCHIVES]
     nameless = [at for at, part in enumerate(stored) if kind_of(part.name, b"") is Kind.OTHER]
     nameless.sort(key=lambda at: stored[at].size_bytes, reverse=True)
+    chosen = [*by_name[:MAX_INNER_ARCHIVES], *nameless[:MAX_NAMELESS]]
+    sniffed = await each([stored[at] for at in chosen], partial(sniff, source))
     looked = list(stored)
-    turns = asyncio.Semaphore(_AT_ONCE)
-
-    async def look(at: int) -> None:
-        async with turns:
-            looked[at] = await sniff(source, stored[at])
-
-    try:
-        async with asyncio.TaskGroup() as tasks:
-            for at in [*by_name[:MAX_INNERARCHIVES], *nameless[:MAX_NAMELESS]]:
-                tasks.create_task(look(at), name=f"look-into-{at}")
-    except ExceptionGroup as errors:
-        raise errors.exceptions[0] from errors
+    for at, part in zip(chosen, sniffed, strict=True):
+        looked[at] = part
     return looked
 
 

@@ -1,13 +1,14 @@
 """RAR archives of a release: which files are volumes of which, in which order, and what is in them."""
 
 from collections.abc import Mapping, Sequence
+from functools import partial
 from typing import NamedTuple
 
 from services.downloader.errors import ArchiveRefused, ReleaseError
 
 from . import rar, rar4
 from .numbering import NUMERIC, Place, rar_place
-from .reading import MAX_ENTRIES, Read
+from .reading import MAX_ENTRIES, Read, each
 from .volumes import PostedVolume, Volume
 
 
@@ -33,31 +34,37 @@ async def open_volumes(archives: Sequence[Archive]) -> Opened:
 
     Raises `ArchiveRefused` if there are more entries than any release has.
     """
-    volumes: list[PostedVolume] = []
-    failed: dict[int, ReleaseError] = {}
-    older: list[_Older] = []
     entries = 0
-    for archive in archives:
+
+    async def walked(archive: Archive) -> Volume | rar4.Headers | ReleaseError:
+        nonlocal entries
+        walk = rar4.walk if archive.head.startswith(rar4.SIGNATURE) else rar.walk
         try:
-            if archive.head.startswith(rar4.SIGNATURE):
-                headers = await rar4.walk(archive.read, archive.size_bytes)
-                older.append(_Older(archive, headers, rar_place(archive.name)))
-                entries += len(headers.entries)
-            else:
-                volume = await rar.walk(archive.read, archive.size_bytes)
-                volumes.append(PostedVolume(file=archive.file, name=archive.name, volume=volume))
-                entries += len(volume.entries)
+            headers = await walk(archive.read, archive.size_bytes)
         except ReleaseError as error:
-            failed[archive.file] = error
+            return error
+        entries += len(headers.entries)
         if entries > MAX_ENTRIES:
             raise ArchiveRefused(f"the archives of this release hold more than {MAX_ENTRIES} files")
-    by_name = _numbers_by_name(older)
-    for one in older:
-        try:
-            volumes.append(await _numbered(one, by_name.get(one.archive.file)))
-        except ReleaseError as error:
-            failed[one.archive.file] = error
-    return Opened(volumes, failed)
+        return headers
+
+    opened = Opened([], {})
+    older: list[_Older] = []
+    for archive, headers in zip(archives, await each(archives, walked), strict=True):
+        if isinstance(headers, ReleaseError):
+            opened.failed[archive.file] = headers
+        elif isinstance(headers, Volume):
+            opened.volumes.append(PostedVolume(file=archive.file, name=archive.name, volume=headers))
+        else:
+            older.append(_Older(archive, headers, rar_place(archive.name)))
+    believed = _numbers_by_name(older)
+    numbers = await each(older, partial(_number, believed))
+    for one, number in zip(older, numbers, strict=True):
+        if isinstance(number, ReleaseError):
+            opened.failed[one.archive.file] = number
+        else:
+            opened.volumes.append(_posted(one, number))
+    return opened
 
 
 class _Older(NamedTuple):
@@ -68,16 +75,24 @@ class _Older(NamedTuple):
     place: Place | None
 
 
-async def _numbered(older: _Older, by_name: int | None) -> PostedVolume:
+async def _number(believed: Mapping[int, int], older: _Older) -> int | ReleaseError:
     archive, headers, place = older
-    number = 0 if not headers.is_volume or headers.is_first else by_name
+    number = 0 if not headers.is_volume or headers.is_first else believed.get(archive.file)
     if number is None:
-        number = await rar4.number_at_end(archive.read, archive.size_bytes, headers)
+        try:
+            number = await rar4.number_at_end(archive.read, archive.size_bytes, headers)
+        except ReleaseError as error:
+            return error
     if number is None and place:
         # Only to tell which volume is missing: names that are to be believed were believed before.
         number = place.ordinal - (place.scheme == NUMERIC)
     if number is None or number < 0:
-        raise ArchiveRefused("nothing tells the order of the archive's volumes")
+        return ArchiveRefused("nothing tells the order of the archive's volumes")
+    return number
+
+
+def _posted(older: _Older, number: int) -> PostedVolume:
+    archive, headers, _ = older
     volume = Volume(
         number=number, is_volume=headers.is_volume, is_last=headers.is_last, entries=headers.entries
     )

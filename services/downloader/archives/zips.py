@@ -15,7 +15,7 @@ from services.downloader.errors import ArchiveRefused, NoFilm
 from services.downloader.extents import Extent
 
 from .names import base_name
-from .reading import MAX_ENTRIES, MAX_FILE_BYTES, Read
+from .reading import MAX_ENTRIES, MAX_FILE_BYTES, Read, each
 from .volumes import InnerFile
 
 MAX_DIRECTORY_BYTES = 8 << 20
@@ -52,9 +52,9 @@ async def zip_files(read: Read, size_bytes: int) -> list[InnerFile]:
         key=lambda entry: entry.size_bytes,
         reverse=True,
     )
-    located = {
-        entry.offset: await _located(read, entry, ends[entry.offset]) for entry in stored[:MAX_LOCATED]
-    }
+    chosen = stored[:MAX_LOCATED]
+    extents = await each(chosen, lambda entry: _located(read, entry, ends[entry.offset]))
+    located = {entry.offset: found for entry, found in zip(chosen, extents, strict=True)}
     passed_over = {entry.offset for entry in stored[MAX_LOCATED:]}
     return [
         _inner_file(entry, located.get(entry.offset, []))

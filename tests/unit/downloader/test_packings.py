@@ -1,5 +1,6 @@
 """Every way a film is packed without being compressed: found, and byte for byte the film."""
 
+import asyncio
 import io
 import zipfile
 from pathlib import Path
@@ -8,13 +9,15 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from services.downloader.archives.reading import READS_AT_ONCE
 from services.downloader.archives.volumes import NotPosted
-from services.downloader.describe import NeedsRepairFirst
+from services.downloader.describe import NeedsRepairFirst, describe
 from services.downloader.errors import ArchiveRefused, BytesLost, NoFilm, ReleaseError
-from services.downloader.source import HEAD_BYTES, Span
+from services.downloader.source import HEAD_BYTES, PostedFile, Span, Urgency
 from tests.support import rar4_bytes as rar4
 from tests.support import rar5_bytes as rar5
 from tests.support import sevenzip_bytes as sevenzip
+from tests.support.memory_source import MemorySource
 from tests.support.par2_sets import create_par2
 from tests.support.releases import EBML, FILM, Files, Release, nameless, old_names, part_names, pieces
 
@@ -89,6 +92,37 @@ async def test_names_in_order_save_the_reads_of_ends(tmp_path: Path):
     await release.described()
     beyond = {file for file, offset, length, _ in release.source.reads if offset + length > HEAD_BYTES}
     assert beyond == {len(files) - 1}
+
+
+class Crowded(MemorySource):
+    """Counts how many reads are under way at the same time."""
+
+    now = most = 0
+
+    async def read(self, file: int, offset: int, length: int, urgency: Urgency) -> bytes:
+        self.now += 1
+        self.most = max(self.most, self.now)
+        await asyncio.sleep(0.001)
+        self.now -= 1
+        return await super().read(file, offset, length, urgency)
+
+
+async def test_ends_of_nameless_volumes_are_read_at_once(tmp_path: Path):
+    """One by one, a set of a hundred volumes would cost a hundred round trips."""
+    volumes = rar4.volumes(INNER, 1500, new_naming=False)
+    source = Crowded(nameless(old_names(volumes)), tmp_path)
+    source.files = [
+        PostedFile(index=at, subject="", name=f"{at:x}", size_bytes=len(data), head=data[:1000])
+        for at, data in enumerate(volumes)
+    ]
+    assert (await describe(source)).film.size_bytes == len(FILM)
+    assert source.most == READS_AT_ONCE
+
+
+async def test_more_entries_than_any_release_has(tmp_path: Path):
+    many = zipped([(str(number), b"") for number in range(7000)], zipfile.ZIP_DEFLATED)
+    with pytest.raises(ArchiveRefused, match="more than 20000 files"):
+        await Release(tmp_path, [(f"{number}.zip", many) for number in range(3)]).described()
 
 
 async def test_sets_without_names_do_not_mix(tmp_path: Path):
