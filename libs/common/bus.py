@@ -16,7 +16,7 @@ import structlog
 from nats.aio.client import Client
 from nats.aio.msg import Msg
 from nats.aio.subscription import Subscription
-from nats.errors import ConnectionClosedError, NoRespondersError
+from nats.errors import ConnectionClosedError
 from nats.errors import Error as NatsError
 from nats.errors import TimeoutError as NatsTimeoutError
 from nats.js.api import AckPolicy, ConsumerConfig, DeliverPolicy, PubAck, RawStreamMsg
@@ -24,19 +24,24 @@ from nats.js.client import JetStreamContext
 from nats.js.errors import APIError, NotFoundError
 
 from libs.common import streams
-from libs.common.errors import BusUnavailable, Conflict
+from libs.common.errors import BusUnavailable, Conflict, LogReplaced
 from libs.common.events import Alert, JobEvent, Progress, decode_event, encode
+from libs.common.telemetry import EVENTS_PUBLISHED, HANDLED
 
 log = structlog.get_logger(__name__)
 
 PUBLISH_TIMEOUT_S = 3.0
 FETCH_TIMEOUT_S = 4.0
 """A pending fetch is not woken by a disconnect, so it must not be long."""
+FETCH_PAUSE_S = 0.5
+"""After a fetch that was refused: by a server that restarts, or whose consumer is gone."""
+HANDED_BACK_S = 1.0
 HEARTBEAT_S = 5.0
 LEASE_HEARTBEAT_S = 5.0
 DRAIN_TIMEOUT_S = 2
 RECONNECT_WAIT_S = 0.25
 VIOLATION_COUNTS_S = 300.0
+PROBE_TIMEOUT_S = 1.0
 OLDEST_SERVER = (2, 12)
 """The first with scheduled messages."""
 WRONG_LAST_SEQUENCE = 10071
@@ -102,10 +107,15 @@ class Bus:
         self.js = client.jetstream(timeout=PUBLISH_TIMEOUT_S)
         self._generation = 0
         self._violation: tuple[float, str] | None = None
+        self._refusal: str | None = None
+        """Why the last publish was not stored, though there was a connection."""
 
     @classmethod
-    async def connect(cls, url: str, name: str) -> "Bus":
-        """Connects, waiting for the server as long as it takes. Cancellable."""
+    async def connect(cls, url: str, name: str, *, ping_interval_s: int = 20) -> "Bus":
+        """Connects, waiting for the server as long as it takes. Cancellable.
+
+        A server that vanished without a word is noticed after three ping intervals at most.
+        """
         client = Client()
         bus = cls(client)
         await client.connect(
@@ -114,7 +124,7 @@ class Bus:
             max_reconnect_attempts=-1,
             reconnect_time_wait=RECONNECT_WAIT_S,  # pyright: ignore[reportArgumentType]  (any number is slept)
             connect_timeout=2,
-            ping_interval=20,
+            ping_interval=ping_interval_s,
             drain_timeout=DRAIN_TIMEOUT_S,
             error_cb=bus._on_error,
             reconnected_cb=bus._on_reconnected,
@@ -128,6 +138,7 @@ class Bus:
 
     async def _on_reconnected(self) -> None:
         self._generation += 1
+        self._refusal = None
         log.info("nats_reconnected")
 
     def trouble(self) -> str | None:
@@ -142,7 +153,7 @@ class Bus:
         return None
 
     async def probe(self) -> str | None:
-        """Like `trouble`, but asks the server: also finds missing JetStream, streams and permissions."""
+        """Like `trouble`, but asks the server: also finds what is missing, or that it stores nothing."""
         if trouble := self.trouble():
             return trouble
         try:
@@ -151,13 +162,26 @@ class Bus:
             return "the stream JOBS does not exist"
         except (NatsError, TimeoutError) as error:
             return f"JetStream does not answer ({type(error).__name__})"
+        return await self._storing_trouble()
+
+    async def _storing_trouble(self) -> str | None:
+        """A stream whose disk was full once answers questions as ever, and stores nothing until a restart."""
+        if self._refusal is None:
+            return None
+        try:
+            # Nobody reads this subject. Without an id, for a duplicate is acknowledged without being stored.
+            await self._store(f"{streams.SCHEDULE_ROOT}.probe", b"", {}, PROBE_TIMEOUT_S)
+        except BusUnavailable:
+            return f"NATS stores no events ({self._refusal}); look at its disk and its log, then restart it"
         return None
 
     # Publishing -------------------------------------------------------------------------------------------
 
     async def publish(self, event: JobEvent | Alert, *, patience_s: float = 10.0) -> int:
         """Store the event once, however often it is published; its sequence. Raises BusUnavailable."""
-        return await self._publish(event.subject, encode(event), {"Nats-Msg-Id": event.id}, patience_s)
+        sequence = await self._publish(event.subject, encode(event), {"Nats-Msg-Id": event.id}, patience_s)
+        EVENTS_PUBLISHED.labels(fact=event.fact if isinstance(event, JobEvent) else "alert").inc()
+        return sequence
 
     async def publish_first(self, event: JobEvent) -> bool:
         """Store the event unless its subject already has one. Whether the stored one is this very event."""
@@ -171,6 +195,7 @@ class Bus:
             except (NatsError, TimeoutError) as error:
                 raise BusUnavailable("NATS does not answer") from error
             return headers_of(stored).get("Nats-Msg-Id") == event.id
+        EVENTS_PUBLISHED.labels(fact=event.fact).inc()
         return True
 
     async def publish_at(self, event: JobEvent, when: datetime) -> None:
@@ -193,16 +218,28 @@ class Bus:
         deadline = time.monotonic() + patience_s
         while True:
             try:
-                ack: PubAck = await self.js.publish(subject, data, headers=headers, timeout=PUBLISH_TIMEOUT_S)
-                return ack.seq
-            except APIError as error:
-                if error.err_code == WRONG_LAST_SEQUENCE:
-                    raise Conflict(f"{subject} was written by someone else") from error
-                raise BusUnavailable(f"NATS refused {subject}: {error.description}") from error
-            except (NatsError, TimeoutError) as error:
-                if time.monotonic() > deadline or isinstance(error, ConnectionClosedError):
-                    raise BusUnavailable("NATS does not answer; nothing was lost, try again") from error
+                return await self._store(subject, data, headers, PUBLISH_TIMEOUT_S)
+            except BusUnavailable as error:
+                final = isinstance(error.__cause__, APIError | ConnectionClosedError)
+                if final or time.monotonic() > deadline:
+                    raise
                 await asyncio.sleep(0.25)
+
+    async def _store(self, subject: str, data: bytes, headers: dict[str, str], timeout_s: float) -> int:
+        """One try. Raises BusUnavailable, Conflict; remembers a refusal until something is stored again."""
+        try:
+            ack: PubAck = await self.js.publish(subject, data, headers=headers, timeout=timeout_s)
+        except APIError as error:
+            if error.err_code == WRONG_LAST_SEQUENCE:
+                raise Conflict(f"{subject} was written by someone else") from error
+            self._refusal = f"{subject}: {error.description}"
+            raise BusUnavailable(f"NATS refused {subject}: {error.description}") from error
+        except (NatsError, TimeoutError) as error:
+            if self.client.is_connected:
+                self._refusal = f"no answer for {subject}"
+            raise BusUnavailable("NATS does not answer; nothing was lost, try again") from error
+        self._refusal = None
+        return ack.seq
 
     # Reading history ----------------------------------------------------------------------------------------
 
@@ -235,13 +272,15 @@ class Bus:
         """Every message after sequence `after`, in order, each once; then what comes, for ever.
 
         With `until` (a sequence that `last_sequence` gave for the same subjects), ends once it is reached.
-        Survives server restarts.
+        Survives server restarts. Raises LogReplaced if the stream turns out to be another one, or shorter.
         """
+        created: datetime | None = None
         while until is None or after < until:
             generation = self._generation
             inbox = self.client.new_inbox()
             subscription = await self.client.subscribe(inbox)
             try:
+                created = await self._same_log(stream, after, created)
                 await self._start_tail(stream, subjects, inbox, after)
                 async for message in self._until_broken(subscription, generation):
                     after = message.sequence
@@ -254,6 +293,13 @@ class Bus:
             finally:
                 with suppress(NatsError):
                     await subscription.unsubscribe()
+
+    async def _same_log(self, stream: str, after: int, created: datetime | None) -> datetime | None:
+        """When the stream was made. Raises LogReplaced if not at `created`, or if it ends before `after`."""
+        info = await self.js.stream_info(stream)
+        if info.state.last_seq < after or created not in (None, info.created):
+            raise LogReplaced(f"the stream {stream} was made anew, or lost its end")
+        return info.created
 
     async def _start_tail(self, stream: str, subjects: Sequence[str], inbox: str, after: int) -> None:
         config = ConsumerConfig(
@@ -314,9 +360,9 @@ class Bus:
             [message] = await subscription.fetch(1, timeout=FETCH_TIMEOUT_S)
         except (NatsTimeoutError, TimeoutError):
             return None
-        except (NoRespondersError, NotFoundError, ConnectionClosedError) as error:
+        except NatsError as error:
             log.info("fetch_waits", error=type(error).__name__)
-            await asyncio.sleep(0.5)
+            await asyncio.sleep(FETCH_PAUSE_S)
             return None
         try:
             event = decode_event(message.data)
@@ -324,7 +370,9 @@ class Bus:
             log.warning("undecodable", subject=message.subject, error=str(error)[:200])
             event = None
         if event is None:
-            await message.term()
+            # If this is lost, it comes again.
+            with suppress(NatsError):
+                await message.term()
             return None
         return Delivery(message, event)
 
@@ -333,7 +381,8 @@ class Bus:
     ) -> None:
         """Run `handle` for every delivery, for ever, at most `concurrency` at once.
 
-        A handler that returns has dealt with it. One that raises gets the delivery again, later each time.
+        A handler that returns has dealt with it. One that raises gets the delivery again, later each time;
+        one that is cancelled hands it back.
         """
         room = asyncio.Semaphore(concurrency)
 
@@ -342,7 +391,14 @@ class Bus:
                 async with delivery.lease():
                     await handle(delivery)
                 await delivery.done()
+                HANDLED.labels(consumer=consumer, outcome="done").inc()
+            except asyncio.CancelledError:
+                HANDLED.labels(consumer=consumer, outcome="handed_back").inc()
+                with suppress(NatsError):
+                    await delivery.again(HANDED_BACK_S)
+                raise
             except Exception:
+                HANDLED.labels(consumer=consumer, outcome="failed").inc()
                 log.exception("handler_failed", consumer=consumer, subject=delivery.event.subject)
                 with suppress(NatsError):
                     await delivery.again(min(2.0**delivery.number, 60.0))

@@ -3,6 +3,7 @@
 ServiceError                  carries a public code and a sentence; crosses the wire as exactly those two
 BusError                      the broker can't be used
 ├── BusUnavailable            not connected, or it doesn't answer
+│   └── LogReplaced           the stream that was being read is another one now
 └── Conflict                  compare-and-set lost against someone else
 SettingsError                 the owner's settings are wrong: says which key, why, and what is possible
 """
@@ -61,6 +62,10 @@ class BusError(Exception):
 
 
 class BusUnavailable(BusError):
+    pass
+
+
+class LogReplaced(BusUnavailable):
     pass
 
 

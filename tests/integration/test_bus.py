@@ -4,11 +4,13 @@ import asyncio
 from datetime import UTC, datetime, timedelta
 
 import pytest
+from nats.js.api import DiscardPolicy
+from prometheus_client import REGISTRY
 
 from libs.common import events as e
 from libs.common import streams
 from libs.common.bus import Bus, Delivery
-from libs.common.errors import Conflict, ErrorCode, ServiceError
+from libs.common.errors import BusUnavailable, Conflict, ErrorCode, LogReplaced, ServiceError
 from libs.common.kv import Bucket
 from libs.common.queries import Answers, ask
 from tests.conftest import NatsServer
@@ -101,6 +103,105 @@ async def test_a_handler_that_fails_gets_the_event_again_and_not_in_a_hot_loop(b
     task.cancel()
     assert tries == [1, 2]
     assert await bus.backlog(streams.INDEXER) == 0
+
+
+async def test_a_handler_that_is_cancelled_hands_its_delivery_back(bus: Bus) -> None:
+    taken = asyncio.Event()
+
+    async def handle(_delivery: Delivery) -> None:
+        taken.set()
+        await asyncio.sleep(60)
+
+    before = handed_back()
+    task = asyncio.create_task(bus.consume(streams.INDEXER, handle))
+    await bus.publish(requested("job_1"))
+    async with asyncio.timeout(5):
+        await taken.wait()
+    task.cancel()
+    await asyncio.gather(task, return_exceptions=True)
+    got: list[str] = []
+    again = asyncio.create_task(bus.consume(streams.INDEXER, _collect(got)))
+    # Long before the lease runs out.
+    async with asyncio.timeout(streams.LEASE_S / 4):
+        while not got:
+            await asyncio.sleep(0.05)
+    again.cancel()
+    assert handed_back() == before + 1
+
+
+def handed_back() -> float:
+    labels = {"consumer": streams.INDEXER, "outcome": "handed_back"}
+    return REGISTRY.get_sample_value("matinee_deliveries_total", labels) or 0.0
+
+
+async def test_a_consumer_that_is_gone_for_a_while_ends_nobody(bus: Bus) -> None:
+    got: list[str] = []
+    task = asyncio.create_task(bus.consume(streams.INDEXER, _collect(got)))
+    await asyncio.sleep(0.2)
+    await bus.js.delete_consumer(streams.JOBS, streams.INDEXER)
+    await asyncio.sleep(1.2)
+    assert not task.done()
+    await streams.provision(bus.js)
+    await bus.publish(requested("job_1"))
+    async with asyncio.timeout(10):
+        while not got:
+            await asyncio.sleep(0.05)
+    task.cancel()
+
+
+async def test_a_tail_notices_that_its_stream_is_another_one(bus: Bus, nats_server: NatsServer) -> None:
+    for number in range(3):
+        await bus.publish(watched(number))
+    seen: list[str] = []
+
+    async def follow() -> None:
+        async for message in bus.tail(streams.JOBS, streams.EVENT_SUBJECTS):
+            assert message.event is not None
+            seen.append(message.event.id)
+
+    task = asyncio.create_task(follow())
+    async with asyncio.timeout(5):
+        while len(seen) < 3:
+            await asyncio.sleep(0.02)
+    await bus.js.delete_stream(streams.JOBS)
+    await streams.provision(bus.js)
+    # The new one is as long as the old one was: only its age tells.
+    for number in range(10, 15):
+        await bus.publish(watched(number))
+    nats_server.kill()
+    nats_server.start()
+    with pytest.raises(LogReplaced):
+        async with asyncio.timeout(10):
+            await task
+
+
+async def test_published_events_are_counted_by_their_fact(bus: Bus) -> None:
+    before = published("requested")
+    await bus.publish(requested("job_1"))
+    await bus.publish_first(requested("job_2"))
+    assert published("requested") == before + 2
+
+
+def published(fact: str) -> float:
+    return REGISTRY.get_sample_value("matinee_events_published_total", {"fact": fact}) or 0.0
+
+
+async def test_a_broker_that_stores_nothing_is_trouble_until_it_stores_again(bus: Bus) -> None:
+    await bus.js.delete_stream(streams.JOBS)
+    # A stream with schedules can't be made to refuse anything.
+    full = streams.STREAMS[0].evolve(max_msgs=1, discard=DiscardPolicy.NEW, allow_msg_schedules=False)
+    await bus.js.add_stream(full)
+    await bus.publish(watched(1))
+    assert await bus.probe() is None
+    with pytest.raises(BusUnavailable, match="maximum messages exceeded"):
+        await bus.publish(watched(2))
+    assert "stores no events" in (await bus.probe() or "")
+    # Who only asks isn't kept from it.
+    assert bus.trouble() is None
+    await bus.js.delete_stream(streams.JOBS)
+    await streams.provision(bus.js)
+    assert await bus.probe() is None
+    await bus.publish(watched(2))
 
 
 async def test_an_undecodable_message_is_a_dead_letter_and_not_a_stop(bus: Bus) -> None:
