@@ -12,15 +12,18 @@ from contextlib import contextmanager
 import msgspec
 
 from libs.common.bus import Stored
-from libs.common.errors import ErrorCode, ServiceError
 from libs.common.events import AttemptFailed, Failed, Ready
 from libs.common.projection import Projection
+from services.streamer.limits import TooMuch
 from services.streamer.progress import ProgressBoard
 from services.streamer.store import JobStore, Kept
 from services.streamer.views import job_view
 
 PROGRESS_EVERY_S = 0.25
 MAX_SUBSCRIBERS = 200
+MAX_OF_SESSION = 20
+"""Subscribers of one session: a browser that forgets to close its own doesn't shut the others out."""
+RETRY_AFTER_S = 10
 MAX_PENDING = 1000
 """Views of a subscriber that waits; one that falls back further is cut off, and comes again by itself."""
 BATCH = 200
@@ -89,24 +92,26 @@ class Push:
         self._jobs = jobs
         self._board = board
         self._projection = projection
-        self._subscribers: set[Subscriber] = set()
+        self._subscribers: dict[Subscriber, str] = {}
+        """Each with its session."""
         self._applied = asyncio.Event()
-        self._told = 0
+        self._told: int | None = None
         self._is_closed = False
 
     @contextmanager
-    def subscribe(self, job_id: str | None) -> Generator[Subscriber]:
-        """A subscriber for as long as the block runs. Raises ServiceError: RATE_LIMITED."""
-        if len(self._subscribers) >= MAX_SUBSCRIBERS:
-            raise ServiceError(ErrorCode.RATE_LIMITED, "Too many pages are open; close some of them.")
+    def subscribe(self, job_id: str | None, session: str) -> Generator[Subscriber]:
+        """A subscriber for as long as the block runs. Raises TooMuch."""
+        of_session = sum(other == session for other in self._subscribers.values())
+        if of_session >= MAX_OF_SESSION or len(self._subscribers) >= MAX_SUBSCRIBERS:
+            raise TooMuch("Too many pages are open; close some of them.", retry_after_s=RETRY_AFTER_S)
         subscriber = Subscriber(job_id)
         if self._is_closed:
             subscriber.close()
-        self._subscribers.add(subscriber)
+        self._subscribers[subscriber] = session
         try:
             yield subscriber
         finally:
-            self._subscribers.discard(subscriber)
+            del self._subscribers[subscriber]
 
     async def present(self, job_id: str | None, after: int | None) -> list[Update]:
         """What a page that comes is told first: the active jobs, or all that changed after a sequence.
@@ -125,6 +130,9 @@ class Push:
 
     def applied(self, batch: Sequence[Stored]) -> None:
         """Hears of every batch that the projection has applied."""
+        if self._told is None and batch:
+            # What was applied before is in the present that a page is told when it comes.
+            self._told = batch[0].sequence - 1
         for message in batch:
             if isinstance(message.event, Ready | AttemptFailed | Failed):
                 self._board.forget(message.event.job_id)
@@ -135,9 +143,11 @@ class Push:
         while True:
             await self._applied.wait()
             self._applied.clear()
+            # The log can have been replaced by a shorter one.
             goal = self._projection.sequence
+            after = goal if self._told is None else min(self._told, goal)
             if self._subscribers:
-                await self._tell_changes()
+                await self._tell_changes(after)
             self._told = goal
 
     async def follow_progress(self) -> None:
@@ -153,9 +163,7 @@ class Push:
         for subscriber in self._subscribers:
             subscriber.close()
 
-    async def _tell_changes(self) -> None:
-        # The log can have been replaced by a shorter one.
-        after = min(self._told, self._projection.sequence)
+    async def _tell_changes(self, after: int) -> None:
         while changed := await self._jobs.changed_after(after, BATCH):
             self._tell(changed)
             after = changed[-1].sequence

@@ -13,7 +13,7 @@ from litestar.openapi.datastructures import ResponseSpec
 from libs.common.errors import BusError, ErrorCode, ServiceError
 from libs.common.objects import StoreError
 from services.streamer.api.inputs import AnyRequest
-from services.streamer.auth.throttle import TooManyTries
+from services.streamer.limits import TooMuch
 
 log = structlog.get_logger(__name__)
 
@@ -54,7 +54,7 @@ REFUSALS = {
 
 
 def _service_error(_request: AnyRequest, error: ServiceError) -> Response[ErrorBody]:
-    headers = {"retry-after": str(error.retry_after_s)} if isinstance(error, TooManyTries) else None
+    headers = {"retry-after": str(error.retry_after_s)} if isinstance(error, TooMuch) else None
     return _answer(error.code.status, error.code, error.message, headers)
 
 

@@ -37,7 +37,8 @@ class EventsController(Controller):
         last_event_id: LastEventId = None,
     ) -> Stream:
         """First the active jobs (with `Last-Event-ID`: all that changed since), then each change."""
-        return _answer(_events(push, sessions, _visitor(request), None, _sequence(last_event_id)))
+        events = _events(push, sessions, _visitor(request), None, _sequence(last_event_id))
+        return await _answer(events)
 
     @get(
         "/jobs/{job_id:str}/events",
@@ -55,10 +56,13 @@ class EventsController(Controller):
         last_event_id: LastEventId = None,
     ) -> Stream:
         job = await jobs.one(job_id_of(job_id))
-        return _answer(_events(push, sessions, _visitor(request), job.job_id, _sequence(last_event_id)))
+        events = _events(push, sessions, _visitor(request), job.job_id, _sequence(last_event_id))
+        return await _answer(events)
 
 
-def _answer(events: AsyncGenerator[bytes, None]) -> Stream:
+async def _answer(events: AsyncGenerator[bytes, None]) -> Stream:
+    # One page too many is refused here, while there can still be another answer.
+    await anext(events)
     # Proxies that gather an answer before they pass it on are told not to.
     headers = {"cache-control": "no-store", "x-accel-buffering": "no"}
     return Stream(events, media_type="text/event-stream", headers=headers)
@@ -67,8 +71,12 @@ def _answer(events: AsyncGenerator[bytes, None]) -> Stream:
 async def _events(
     push: Push, sessions: Sessions, visitor: Visitor, job_id: str | None, after: int | None
 ) -> AsyncGenerator[bytes, None]:
-    """Until the client goes, the gateway stops, the session ends or the client can't keep up."""
-    with push.subscribe(job_id) as subscriber:
+    """Until the client goes, the gateway stops, the session ends or the client can't keep up.
+
+    The first piece is empty, and comes once the subscription is there. Raises TooMuch before it.
+    """
+    with push.subscribe(job_id, visitor.session) as subscriber:
+        yield b""
         yield b"retry: %d\n\n" % RETRY_MS
         subscriber.begin(await push.present(job_id, after))
         while not subscriber.is_closed:

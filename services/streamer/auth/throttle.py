@@ -5,7 +5,7 @@ from collections.abc import Callable
 
 import msgspec
 
-from libs.common.errors import ErrorCode, ServiceError
+from services.streamer.limits import TooMuch
 
 FREE_TRIES = 5
 FIRST_WAIT_S = 4.0
@@ -15,13 +15,11 @@ MAX_CLIENTS = 10_000
 """Clients remembered; beyond it the one that tried longest ago is forgotten."""
 
 
-class TooManyTries(ServiceError):
+class TooManyTries(TooMuch):
     def __init__(self, retry_after_s: int) -> None:
         unit = "second" if retry_after_s == 1 else "seconds"
-        super().__init__(
-            ErrorCode.RATE_LIMITED, f"Too many wrong passwords. Try again in {retry_after_s} {unit}."
-        )
-        self.retry_after_s = retry_after_s
+        message = f"Too many wrong passwords. Try again in {retry_after_s} {unit}."
+        super().__init__(message, retry_after_s=retry_after_s)
 
 
 class _Tries(msgspec.Struct, frozen=True):

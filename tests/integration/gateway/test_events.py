@@ -1,19 +1,24 @@
 """The gateway's event stream: what is, what changes, where it broke off, how it ends."""
 
 import asyncio
+import contextlib
 import json
 from pathlib import Path
 from typing import Any
 
 import httpx
 
+from libs.common import streams
 from libs.common.bus import Bus
+from services.streamer.push import MAX_OF_SESSION, MAX_PENDING
 from tests.support.gateway import (
     MOVIES,
     Running,
     Story,
     applied,
+    bearer,
     gateway,
+    no_release,
     progress,
     refusal,
     sign_in,
@@ -105,6 +110,49 @@ async def test_one_jobs_stream_tells_of_no_other(bus: Bus, house: Running, owner
     assert (job["job_id"], job["release_id"]) == (mine.job_id, "r1")
     unknown = await owner.get("/v1/jobs/job_1_ab/events")
     assert refusal(unknown) == (404, "NOT_FOUND")
+
+
+async def test_a_session_that_opens_too_many_streams_is_told_so(
+    house: Running, owner: httpx.AsyncClient
+) -> None:
+    async with contextlib.AsyncExitStack() as stack:
+        for _ in range(MAX_OF_SESSION):
+            response = await stack.enter_async_context(owner.stream("GET", "/v1/events"))
+            assert response.status_code == 200
+        refused = await owner.get("/v1/events")
+        assert refusal(refused) == (429, "RATE_LIMITED")
+        assert int(refused.headers["retry-after"]) >= 1
+        headers = {"authorization": bearer("another")}
+        async with house.client() as other, other.stream("GET", "/v1/events", headers=headers) as response:
+            assert response.status_code == 200
+    async with asyncio.timeout(5):
+        while not await opens(owner):
+            await asyncio.sleep(0.01)
+
+
+async def opens(client: httpx.AsyncClient) -> bool:
+    async with client.stream("GET", "/v1/events") as response:
+        return response.status_code == 200
+
+
+async def test_what_was_before_a_restart_is_not_told_again(bus: Bus, tmp_path: Path) -> None:
+    data, headers = tmp_path / "data", {"authorization": bearer("cli")}
+    old = [Story(number, number) for number in range(1, MAX_PENDING + 101)]
+    async with asyncio.TaskGroup() as tasks:
+        for story in old:
+            tasks.create_task(tell(bus, story.requested(), no_release(story.job_id)))
+    last = await bus.last_sequence(streams.JOBS, streams.EVENT_SUBJECTS)
+    async with gateway(bus, data) as running:
+        await applied(running, bus, last)
+    new = Story(5, 5000)
+    async with (
+        gateway(bus, data) as running,
+        running.client() as client,
+        client.stream("GET", "/v1/events", headers=headers) as response,
+    ):
+        sequence = await tell(bus, new.requested())
+        first, job = await Feed(response).next()
+    assert (first, job["job_id"]) == (sequence, new.job_id)
 
 
 async def test_a_stop_ends_open_streams_at_once(bus: Bus, tmp_path: Path) -> None:
