@@ -54,7 +54,7 @@ async def rar_contents(source: Source, archives: Sequence[Part]) -> Contents:
     files: list[InnerFile] = []
     for chain in chains(opened.volumes):
         try:
-            files += [placed(file, archives) for file in assemble(chain)]
+            files += placed(assemble(chain), archives)
         except ReleaseError as error:
             troubles.append(trouble(error, [archives[posted.file] for posted in chain]))
     return Contents(files=files, troubles=troubles)
@@ -77,7 +77,7 @@ async def single_contents(source: Source, archives: Sequence[Part], parse: Files
         entries += len(found)
         if entries > MAX_ENTRIES:
             raise ArchiveRefused(f"the archives of this release hold more than {MAX_ENTRIES} files")
-        return [placed(file, [archive]) for file in found]
+        return placed(found, [archive])
 
     opened = await each(archives, one)
     return Contents(

@@ -1,6 +1,6 @@
 """Files that may be a film or an archive: posted as they are, or lying in an archive themselves."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
 import msgspec
 
@@ -56,12 +56,20 @@ async def sniff(source: Source, part: Part) -> Part:
     return msgspec.structs.replace(part, head=head)
 
 
-def placed(file: InnerFile, parts: Sequence[Part]) -> InnerFile:
-    """The same file with extents of posted files, where `file` has them of `parts` (by their index)."""
+def placed(files: Iterable[InnerFile], parts: Sequence[Part]) -> list[InnerFile]:
+    """The same files with extents of posted files, where they have them of `parts` (by their index)."""
     through: dict[int, VirtualFile] = {}
-    extents: list[Extent] = []
-    for extent in file.extents:
-        if extent.file not in through:
-            through[extent.file] = VirtualFile("", parts[extent.file].extents)
-        extents += through[extent.file].spans(extent.offset, extent.length)
-    return msgspec.structs.replace(file, extents=extents)
+    return [
+        msgspec.structs.replace(
+            file,
+            extents=[found for extent in file.extents for found in _posted_spans(extent, parts, through)],
+        )
+        for file in files
+    ]
+
+
+def _posted_spans(extent: Extent, parts: Sequence[Part], through: dict[int, VirtualFile]) -> list[Extent]:
+    """`through` keeps what lookups need: an archive in many pieces may hold many files."""
+    if extent.file not in through:
+        through[extent.file] = VirtualFile("", parts[extent.file].extents)
+    return through[extent.file].spans(extent.offset, extent.length)

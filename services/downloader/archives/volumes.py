@@ -5,7 +5,8 @@ agree before a byte of it is believed to be the film's.
 """
 
 import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections import deque
+from collections.abc import Hashable, Iterable, Sequence
 from typing import NamedTuple
 
 import msgspec
@@ -79,21 +80,13 @@ def chains(volumes: Iterable[PostedVolume]) -> list[list[PostedVolume]]:
     """Volumes that belong together, each set in the order of its numbers.
 
     Names are not needed: a volume continues another if its number is the next and it goes on with the same
-    file. Where several could, one whose name differs in digits only is preferred. What follows a gap in the
-    middle of a file stays with what is before it; `assemble` says which volume is missing.
+    file. Names that differ in digits only come first, so that a set with a gap takes nothing from another
+    that is whole. What follows a gap in the middle of a file stays with what is before it; `assemble` says
+    which volume is missing.
     """
-    by_number: dict[int, list[PostedVolume]] = {}
-    for posted in sorted(volumes, key=lambda posted: (posted.volume.number, posted.file)):
-        by_number.setdefault(posted.volume.number, []).append(posted)
-    found: list[list[PostedVolume]] = []
-    for number in sorted(by_number):
-        for first in by_number[number]:
-            chain = [first]
-            while following := _next_volume(chain[-1], by_number):
-                by_number[following.volume.number].remove(following)
-                chain.append(following)
-            found.append(chain)
-    return _over_gaps(found)
+    ordered = sorted(volumes, key=lambda posted: (posted.volume.number, posted.file))
+    alike = _linked([[posted] for posted in ordered], by_name=True)
+    return _over_gaps(_linked(alike, by_name=False))
 
 
 def assemble(volumes: Sequence[PostedVolume]) -> list[InnerFile]:
@@ -108,7 +101,11 @@ def assemble(volumes: Sequence[PostedVolume]) -> list[InnerFile]:
     files: list[list[_Part]] = []
     for part in (_Part(posted.file, entry) for posted in ordered for entry in posted.volume.entries):
         unfinished = files[-1] if files and files[-1][-1].entry.split_after else None
-        if part.entry.split_before and unfinished and _same_file(unfinished[-1].entry, part.entry):
+        if (
+            part.entry.split_before
+            and unfinished
+            and _identity(unfinished[-1].entry) == _identity(part.entry)
+        ):
             unfinished.append(part)
         elif part.entry.split_before or unfinished:
             name = base_name(part.entry.name)
@@ -123,55 +120,63 @@ class _Part(NamedTuple):
     entry: Entry
 
 
-def _next_volume(
-    posted: PostedVolume, by_number: Mapping[int, Sequence[PostedVolume]]
-) -> PostedVolume | None:
-    if posted.volume.is_last:
-        return None
-    fitting = [
-        following
-        for following in by_number.get(posted.volume.number + 1, ())
-        if _goes_on(posted.volume, following.volume)
-    ]
-    stem = _without_digits(posted.name)
-    alike = [following for following in fitting if _without_digits(following.name) == stem]
-    split = any(entry.split_after for entry in posted.volume.entries[-1:])
-    # Where no file goes on from one volume to the next, numbers alone do not prove that they are of one set.
-    proven = alike or (fitting if split or len(fitting) == 1 else [])
-    return proven[0] if proven else None
+def _linked(chains: Sequence[list[PostedVolume]], *, by_name: bool) -> list[list[PostedVolume]]:
+    """Longer chains of these, where one follows another; they are in the order of their first numbers."""
+    waiting: dict[Hashable, deque[int]] = {}
+    for at, chain in enumerate(chains):
+        key = (chain[0].volume.number, _begins_in(chain[0]), by_name and _without_digits(chain[0].name))
+        waiting.setdefault(key, deque()).append(at)
+    taken: set[int] = set()
+    found: list[list[PostedVolume]] = []
+    for at, chain in enumerate(chains):
+        if at in taken:
+            continue
+        longer = list(chain)
+        while not longer[-1].volume.is_last:
+            last = longer[-1]
+            key = (last.volume.number + 1, _ends_in(last), by_name and _without_digits(last.name))
+            following = waiting.get(key)
+            # Where no file goes on into the next volume, its number alone does not tell several apart.
+            if not following or not (by_name or _ends_in(last) or len(following) == 1):
+                break
+            taken.add(following[0])
+            longer.extend(chains[following.popleft()])
+        found.append(longer)
+    return found
 
 
 def _over_gaps(chains: Sequence[list[PostedVolume]]) -> list[list[PostedVolume]]:
     """Puts fragments of one broken set together, so that it is one trouble, told once."""
     whole: list[list[PostedVolume]] = []
+    open_ends: dict[Hashable, list[PostedVolume]] = {}
     for chain in chains:
-        first = chain[0].volume
-        before = [
-            other
-            for other in whole
-            if first.number > other[-1].volume.number + 1 and _goes_on(other[-1].volume, first)
-        ]
-        if first.entries[:1] and first.entries[0].split_before and before:
-            before[0].extend(chain)
+        begins_in = _begins_in(chain[0])
+        before = open_ends.get(begins_in)
+        if before and before[-1].volume.number < chain[0].volume.number:
+            del open_ends[begins_in]
+            before.extend(chain)
         else:
+            before = None
             whole.append(chain)
+        if ends_in := _ends_in(chain[-1]):
+            open_ends.setdefault(ends_in, chain if before is None else before)
     return whole
 
 
-def _goes_on(volume: Volume, following: Volume) -> bool:
-    last, first = volume.entries[-1:], following.entries[:1]
-    if last and last[0].split_after:
-        return bool(first) and first[0].split_before and _same_file(last[0], first[0])
-    return not first or not first[0].split_before
+def _begins_in(posted: PostedVolume) -> Hashable:
+    """Which file the volume begins in the middle of; None if it begins with a file of its own."""
+    first = posted.volume.entries[:1]
+    return _identity(first[0]) if first and first[0].split_before else None
 
 
-def _same_file(one: Entry, other: Entry) -> bool:
-    return (one.name, one.size_bytes, one.stored, one.encrypted) == (
-        other.name,
-        other.size_bytes,
-        other.stored,
-        other.encrypted,
-    )
+def _ends_in(posted: PostedVolume) -> Hashable:
+    """Which file goes on after the volume; None if none does."""
+    last = posted.volume.entries[-1:]
+    return _identity(last[0]) if last and last[0].split_after else None
+
+
+def _identity(entry: Entry) -> tuple[str, int, bool, bool]:
+    return entry.name, entry.size_bytes, entry.stored, entry.encrypted
 
 
 def _without_digits(name: str) -> str:

@@ -74,6 +74,16 @@ async def test_two_posts_of_the_same_set_are_told_apart_by_name():
     assert sorted([v.file for v in chain] for chain in found) == [[0, 3, 4, 7], [1, 2, 5, 6]]
 
 
+async def test_a_set_with_a_gap_takes_nothing_from_one_that_is_whole():
+    volumes = await posted(made.volumes([("film.mkv", bytes(1000))], 300), name="first.part{}.rar")
+    again = [PostedVolume(file=v.file + 4, name=f"again.part{v.file}.rar", volume=v.volume) for v in volumes]
+    del volumes[1]
+
+    found = sorted([v.file for v in chain] for chain in chains([*volumes, *again]))
+
+    assert [4, 5, 6, 7] in found
+
+
 def test_a_set_that_has_ended_does_not_go_on_in_another():
     single, stray = part(0, last=True, size=10), part(1, last=True, size=10)
     assert chains([stray, single]) == [[single], [stray]]
@@ -133,3 +143,9 @@ def test_claims_that_contradict_each_other_are_refused(volumes: list[PostedVolum
 def test_no_volumes_at_all():
     with pytest.raises(BytesLost, match="volume 1"):
         assemble([])
+
+
+@pytest.mark.timeout(20)
+def test_twenty_thousand_volumes_that_all_could_follow_each_other_are_no_attack():
+    volumes = [part(number % 2, split_after=True, split_before=number % 2 > 0) for number in range(20_000)]
+    assert sum(len(chain) for chain in chains(volumes)) == 20_000
