@@ -99,7 +99,7 @@ async def test_connections_that_break_leave_the_census_without_a_verdict_at_wors
     _, account = await news.serve(drop_every=3)
     source = news.source(account)
     await source.open()
-    async with asyncio.TaskGroup() as tasks:
+    async with asyncio.timeout(15), asyncio.TaskGroup() as tasks:
         census = tasks.create_task(source.census())
         tasks.create_task(fill(source))
     assert census.result().missing_articles == 0

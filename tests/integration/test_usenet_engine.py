@@ -196,3 +196,12 @@ async def test_a_long_way_is_shared_by_overlapping_commands(news: News):
     assert 0.1 <= loop.time() - started < 1.0
     writer.close()
     await writer.wait_closed()
+
+
+async def test_a_farewell_that_comes_with_the_last_bytes_is_noticed(news: News):
+    _, account = await news.serve(drop_every=3)
+    source = news.source(account)
+    async with asyncio.timeout(15):
+        await source.open()
+        assert await fill(source) == []
+    assert_whole(source, news)

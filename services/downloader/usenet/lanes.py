@@ -27,6 +27,8 @@ class Article:
     urgency: Urgency
     posted_at: int = 0
     """In seconds since 1970; 0 if not told."""
+    reader: int = 0
+    """For whom it is fetched: readers of one urgency take turns."""
     home: "Lanes | None" = None
     """Where it waits, while it does."""
     stage: Stage = Stage.IDLE
@@ -90,13 +92,13 @@ Outcome = Fetched | Missing | Failed | Stopped
 
 
 class Lanes:
-    """Articles waiting for a server: the most urgent first, and first come first served among equals.
+    """Articles waiting for a server: the most urgent first; readers of one urgency take turns.
 
     Its bound is the number of articles in one NZB; each waits in one place only (`Article.home`).
     """
 
     def __init__(self) -> None:
-        self._lanes: dict[Urgency, deque[Article]] = {urgency: deque() for urgency in Urgency}
+        self._lanes: dict[Urgency, dict[int, deque[Article]]] = {urgency: {} for urgency in Urgency}
         self._count = 0
 
     def __len__(self) -> int:
@@ -104,18 +106,18 @@ class Lanes:
 
     def push(self, article: Article, *, first: bool = False) -> None:
         article.home, article.stage = self, Stage.WAITING
-        lane = self._lanes[article.urgency]
+        own = self._lanes[article.urgency].setdefault(article.reader, deque())
         if first:
-            lane.appendleft(article)
+            own.appendleft(article)
         else:
-            lane.append(article)
+            own.append(article)
         self._count += 1
 
     def hurry(self, article: Article, urgency: Urgency) -> None:
         """Move an article that waits here to a lane of higher urgency."""
         # Its old entry stays where it is and is skipped: see `_waits`.
         article.urgency = urgency
-        self._lanes[urgency].append(article)
+        self._lanes[urgency].setdefault(article.reader, deque()).append(article)
 
     def discard(self, article: Article) -> None:
         """Take an article that waits here out of the queue."""
@@ -124,18 +126,26 @@ class Lanes:
 
     def urgency(self) -> Urgency | None:
         """That of the next article."""
-        for urgency, lane in self._lanes.items():
-            while lane and not self._waits(lane[0], urgency):
-                lane.popleft()
-            if lane:
-                return urgency
+        for urgency, readers in self._lanes.items():
+            while readers:
+                reader, own = next(iter(readers.items()))
+                while own and not self._waits(own[0], urgency):
+                    own.popleft()
+                if own:
+                    return urgency
+                del readers[reader]
         return None
 
     def pop(self) -> Article | None:
         urgency = self.urgency()
         if urgency is None:
             return None
-        article = self._lanes[urgency].popleft()
+        readers = self._lanes[urgency]
+        reader = next(iter(readers))
+        own = readers.pop(reader)
+        article = own.popleft()
+        if own:
+            readers[reader] = own
         self.discard(article)
         return article
 

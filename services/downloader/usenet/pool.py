@@ -101,9 +101,12 @@ class Engine:
         self._thread = threading.Thread(target=self._run, name="usenet", daemon=True)
         self._thread.start()
 
-    def want(self, articles: Sequence[Article], urgency: Urgency) -> None:
-        """Fetch these. One that is on its way already only becomes as urgent as this. Any thread."""
-        self._tell(lambda now: self._wanted(articles, urgency, now))
+    def want(self, articles: Sequence[Article], urgency: Urgency, reader: int) -> None:
+        """Fetch these. One that is on its way already only becomes as urgent as this. Any thread.
+
+        Readers (any numbers) of the same urgency take turns.
+        """
+        self._tell(lambda now: self._wanted(articles, urgency, reader, now))
 
     def drop(self, articles: Sequence[Article]) -> None:
         """Forget those that haven't been asked for. Any thread."""
@@ -184,11 +187,11 @@ class Engine:
         )
         return min(pauses, default=None)
 
-    def _wanted(self, articles: Sequence[Article], urgency: Urgency, now: float) -> None:
+    def _wanted(self, articles: Sequence[Article], urgency: Urgency, reader: int, now: float) -> None:
         if urgency is Urgency.PLAYER:
             self._player_at = now
         for article in articles:
-            self._router.want(article, urgency, now)
+            self._router.want(article, urgency, now, reader)
 
     def _forget(self, articles: Sequence[Article]) -> None:
         for article in articles:

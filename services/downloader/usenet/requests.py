@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Iterable, Sequence
+from itertools import count
 from typing import Self
 
 from services.downloader.errors import DownloaderError
@@ -16,11 +17,12 @@ Place = tuple[int, int]
 class Request:
     """Some articles that somebody waits for: a context manager, which forgets them when left."""
 
-    def __init__(self, requests: "Requests", urgency: Urgency) -> None:
+    def __init__(self, requests: "Requests", urgency: Urgency, number: int) -> None:
         self.inbox: asyncio.Queue[Outcome] = asyncio.Queue()
         self.awaited: set[Article] = set()
+        self.urgency = urgency
+        self.number = number
         self._requests = requests
-        self._urgency = urgency
 
     def __enter__(self) -> Self:
         return self
@@ -30,7 +32,7 @@ class Request:
 
     def add(self, places: Iterable[tuple[Place, str]]) -> None:
         """Ask for these, by their message-ids."""
-        self._requests.want(self, places, self._urgency)
+        self._requests.want(self, places)
 
     async def settled(self) -> Place:
         """The next one that is there or lost. Raises the error of one that failed."""
@@ -51,20 +53,21 @@ class Requests:
         self._articles: dict[Place, Article] = {}
         self._waiting: dict[Article, list[Request]] = {}
         self._stopped: DownloaderError | None = None
+        self._numbers = count()
 
     def request(self, urgency: Urgency) -> Request:
         """For nothing as yet. Raises if the engine has stopped."""
         if self._stopped is not None:
             raise self._stopped
-        return Request(self, urgency)
+        return Request(self, urgency, next(self._numbers))
 
-    def want(self, request: Request, places: Iterable[tuple[Place, str]], urgency: Urgency) -> None:
-        articles = [self._article(place, message_id, urgency) for place, message_id in places]
+    def want(self, request: Request, places: Iterable[tuple[Place, str]]) -> None:
+        articles = [self._article(place, message_id, request.urgency) for place, message_id in places]
         for article in articles:
             self._waiting.setdefault(article, []).append(request)
         request.awaited.update(articles)
         if articles:
-            self._engine.want(articles, urgency)
+            self._engine.want(articles, request.urgency, request.number)
 
     def leave(self, request: Request) -> None:
         unwanted: list[Article] = []

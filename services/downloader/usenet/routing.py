@@ -18,13 +18,14 @@ class Router:
         self.outcomes: list[Outcome] = []
         self._misses: dict[str, int] = {}
 
-    def want(self, article: Article, urgency: Urgency, now: float) -> None:
+    def want(self, article: Article, urgency: Urgency, now: float, reader: int = 0) -> None:
         """Get it. One that is on its way only becomes as urgent as this; one that is done stays so."""
         if article.stage is Stage.IDLE:
-            article.urgency = urgency
+            article.urgency, article.reader = urgency, reader
             self._exclude(article)
             self._assign(article, now)
         elif article.home is not None and urgency < article.urgency:
+            article.reader = reader
             article.home.hurry(article, urgency)
         else:
             article.urgency = min(article.urgency, urgency)

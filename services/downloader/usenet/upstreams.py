@@ -21,7 +21,7 @@ BACKOFF_MAX_S: Final = 8.0
 DOWN_S: Final = 30.0
 """How long a server that was down is left alone; also when a lowered limit is raised by one."""
 OPENING_MAX: Final = 8
-"""Connections being opened at once, so that handshakes don't hold up the first bytes."""
+"""Connections being opened at once until the first article has come: handshakes would hold it up."""
 FOREVER: Final = float("inf")
 DAY_S: Final = 86_400
 POSTS_SINCE: Final = 946_684_800
@@ -113,8 +113,13 @@ class Upstream:
             and self.usable(now)
             and now >= self.retry_at
             and len(self.connections) < min(self.limit, self.waiting + in_flight + inquirers)
-            and opening < (OPENING_MAX if self.failures == 0 else 1)
+            and opening < self._opening_max()
         )
+
+    def _opening_max(self) -> int:
+        if self.failures:
+            return 1
+        return self.limit if self.proven else OPENING_MAX
 
     def worked(self) -> None:
         """It has answered for an article."""

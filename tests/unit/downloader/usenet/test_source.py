@@ -124,6 +124,39 @@ async def test_a_player_goes_before_the_fill(start: Start, make_source: MakeSour
     assert liar.asked.index(post.message_id(0, 150)) < 17 + 8 + 1
 
 
+async def test_a_long_read_asks_for_all_its_articles_at_once(start: Start, make_source: MakeSource):
+    data = noise(60_000)
+    post = Post({"film.mkv": data}, part_bytes=1_000)
+    liar = await start(Liar(post.bodies))
+    source = make_source(post.nzb, liar.account(connections=8))
+    await source.open()
+    before = len(liar.asked)
+    liar.gate.clear()
+    reads = [asyncio.create_task(source.read(0, at, 8_000, Urgency.PLAYER)) for at in (20_000, 40_000)]
+    # Each connection is asked for one of its articles before any has been answered.
+    await until(lambda: len(liar.asked) - before == 8)
+    liar.gate.set()
+    assert await asyncio.gather(*reads) == [data[20_000:28_000], data[40_000:48_000]]
+    assert len(liar.asked) - before == 16
+
+
+async def test_one_readers_long_read_does_not_starve_another(start: Start, make_source: MakeSource):
+    post = Post({"film.mkv": noise(200_000)}, part_bytes=1_000)
+    liar = await start(Liar(post.bodies))
+    source = make_source(post.nzb, liar.account(connections=2))
+    await source.open()
+    liar.gate.clear()
+    long = asyncio.create_task(source.read(0, 20_000, 100_000, Urgency.PLAYER))
+    await until(lambda: len(liar.asked) > 2)
+    short = asyncio.create_task(source.read(0, 150_000, 2_000, Urgency.PLAYER))
+    await asyncio.sleep(0.05)
+    liar.gate.set()
+    await short
+    assert not long.done()
+    await long
+    assert liar.asked.index(post.message_id(0, 151)) < 40
+
+
 async def test_fill_goes_in_file_order(start: Start, make_source: MakeSource):
     post = Post({name: noise(20_000, len(name)) for name in ("a", "bb", "ccc")}, part_bytes=1_000)
     liar = await start(Liar(post.bodies))
