@@ -1,8 +1,8 @@
 """The film while it is being fetched: this instance's range server, for the gateway only.
 
 It serves exactly one film under one path, on loopback, to whoever shows the attempt's token. A player's reads
-go before the fill. A hole is never served as zeros: its read waits until the film is mended, and a response
-that can't go on breaks off before its announced length; the job then tells why.
+go before the fill. A hole is never served as zeros: its read waits until the film is mended or the attempt is
+over, and a response that can't go on breaks off before its announced length; the job then tells why.
 
 Memory: at most PLAYERS_MAX × (READ_AHEAD_BYTES + one chunk on its way out).
 """
@@ -53,9 +53,9 @@ class Screen:
         self._source = source
         self._film = description.film
         self._content_type = description.content_type
-        self._is_mendable = description.par2 is not None and bool(description.recovery_files)
         self._identity = identity
         self._whole = asyncio.Event()
+        self._is_closed = False
         self._showings: set[asyncio.Task[Any]] = set()
 
     def whole(self) -> None:
@@ -68,7 +68,8 @@ class Screen:
             await asyncio.wait(self._showings, timeout=DRAIN_S)
 
     async def close(self) -> None:
-        """Breaks off what is still being served."""
+        """Breaks off what is still being served, and serves nothing more."""
+        self._is_closed = True
         for showing in list(self._showings):
             showing.cancel()
         if self._showings:
@@ -80,6 +81,8 @@ class Screen:
         headers = _headers(scope["headers"])
         if not same(headers.get(TOKEN_HEADER, ""), self._identity.token):
             await _refuse(send, 403)
+        elif self._is_closed:
+            await _refuse(send, 503)
         elif scope["path"] != FILM_PATH:
             await _refuse(send, 404)
         else:
@@ -140,8 +143,9 @@ class Screen:
         try:
             return await self._film.read(self._source, offset, length, Urgency.PLAYER)
         except BytesLost:
-            if not self._is_mendable or self._whole.is_set():
+            if self._whole.is_set():
                 raise
+        # If it can't be mended the attempt ends, and this read with it.
         with suppress(TimeoutError):
             async with asyncio.timeout(MEND_S):
                 await self._whole.wait()

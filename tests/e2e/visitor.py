@@ -16,6 +16,9 @@ PATIENCE_MS = 45_000
 SIGNED_OUT_REFUSAL = re.compile(r"status of 401 .*/auth/refresh$")
 """What Chromium itself writes when the page asks, as it must, whether an old session can be renewed."""
 
+BROKEN_SHOWING = re.compile(r"(net::ERR_\w+|status of (40[049]|50\d)) .*/v1/(stream/|session/start)")
+"""And what it writes when a film that is still being fetched breaks off; the page then goes on."""
+
 
 class Picture(TypedDict):
     """What a video element shows at one moment."""
@@ -30,7 +33,7 @@ class Visitor:
     """One browser of somebody's own: cookies, a window, and what the page complains about in its console."""
 
     def __init__(self, context: BrowserContext) -> None:
-        self._expected = [SIGNED_OUT_REFUSAL]
+        self._expected = [SIGNED_OUT_REFUSAL, BROKEN_SHOWING]
         self.complaints: list[str] = []
         context.on("console", self._heard)
         context.on("weberror", self._broke)

@@ -13,8 +13,6 @@ from libs.common.play import FILM_PATH, TOKEN_HEADER
 from services.downloader.describe import Description
 from services.downloader.extents import Extent, VirtualFile
 from services.downloader.play import FIRST_CHUNK_BYTES, READ_AHEAD_BYTES, Identity, Screen, serving
-from services.downloader.repair.blocks import RecoveryFile
-from services.downloader.repair.packets import Par2Set
 from services.downloader.source import Span, Urgency
 from tests.support.memory_source import MemorySource
 
@@ -24,16 +22,16 @@ IDENTITY = Identity(token="t" * 64, etag="film", modified_at=datetime(2026, 1, 1
 HOLE = Span(1_000_000, 1_000_001)
 
 
-def description(*, mendable: bool = False) -> Description:
+def description() -> Description:
     """The film stored in two posted files, each with eight bytes of header."""
     return Description(
         film=VirtualFile("film.mkv", [Extent(0, 8, HALF), Extent(1, 8, len(FILM) - HALF)]),
         container="mkv",
         content_type="video/x-matroska",
         needed_files=[0, 1],
-        par2=Par2Set(set_id=b"s" * 16, slice_bytes=4, files={}, recovery_blocks=1) if mendable else None,
+        par2=None,
         protected={},
-        recovery_files=[RecoveryFile(file=2, blocks=1)] if mendable else [],
+        recovery_files=[],
         names={},
     )
 
@@ -82,7 +80,7 @@ async def test_a_seek_asks_for_little_and_a_player_that_stalls_for_no_more(tmp_p
 
 async def test_a_hole_is_waited_for_and_then_served_mended(tmp_path: Path) -> None:
     source = await source_of(tmp_path, holes=[HOLE])
-    screen = Screen(source, description(mendable=True), IDENTITY)
+    screen = Screen(source, description(), IDENTITY)
     async with player(screen) as client:
         reading = asyncio.create_task(client.get(FILM_PATH, headers={"range": "bytes=995000-1005000"}))
         done, _ = await asyncio.wait({reading}, timeout=0.3)
@@ -93,10 +91,9 @@ async def test_a_hole_is_waited_for_and_then_served_mended(tmp_path: Path) -> No
         assert (await reading).content == FILM[995_000:1_005_001]
 
 
-@pytest.mark.parametrize("mendable", [False, True])
-async def test_a_hole_that_stays_breaks_the_answer_off(tmp_path: Path, mendable: bool) -> None:
+async def test_a_hole_that_stays_breaks_the_answer_off(tmp_path: Path) -> None:
     source = await source_of(tmp_path, holes=[HOLE])
-    screen = Screen(source, description(mendable=mendable), IDENTITY)
+    screen = Screen(source, description(), IDENTITY)
     screen.whole()
     async with player(screen) as client:
         with pytest.raises(httpx.RemoteProtocolError):
@@ -106,7 +103,7 @@ async def test_a_hole_that_stays_breaks_the_answer_off(tmp_path: Path, mendable:
 
 async def test_closing_breaks_off_who_still_waits(tmp_path: Path) -> None:
     source = await source_of(tmp_path, holes=[HOLE])
-    screen = Screen(source, description(mendable=True), IDENTITY)
+    screen = Screen(source, description(), IDENTITY)
     async with player(screen) as client:
         reading = asyncio.create_task(client.get(FILM_PATH))
         await asyncio.wait({reading}, timeout=0.2)
@@ -115,3 +112,4 @@ async def test_closing_breaks_off_who_still_waits(tmp_path: Path) -> None:
             await reading
         async with asyncio.timeout(1):
             await screen.drain()
+        assert (await client.head(FILM_PATH)).status_code == 503
