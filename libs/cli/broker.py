@@ -2,10 +2,12 @@
 
 import asyncio
 import json
+import os
 import re
 import shutil
 import subprocess
 import sys
+from collections.abc import Iterable
 from pathlib import Path
 
 from libs.cli import lifeline
@@ -14,6 +16,12 @@ from libs.cli.running import Ports
 from libs.common.security import load_or_create_secret
 from libs.common.settings import Settings
 
+MAX_STORE = "4GiB"
+"""Said outright: by default it is a share of the free disk, and on a full one our streams are refused."""
+ROOM_BYTES = 256 << 20
+"""With so much free again, a server that ran out of disk is started anew."""
+# What it says when it couldn't write, and writes no more until it is started again.
+_OUT_OF_DISK = ("critical write error", "no space left on device")
 LEAST_VERSION = (2, 12)
 """The first with scheduled messages, by which failed attempts are tried again."""
 
@@ -29,6 +37,7 @@ class Broker:
         # Everybody on this machine can reach a loopback port; not everybody may forge events.
         self._token = load_or_create_secret(self._directory / "nats.key").hex()
         self._pid_file = self._directory / "nats.pid"
+        self._is_stuck = False
 
     @property
     def url(self) -> str:
@@ -43,14 +52,32 @@ class Broker:
             return None
 
     def command(self, lifeline_fd: int) -> list[str]:
-        """What runs it, ending with the supervisor. Raises `CommandFailed` if no server is new enough."""
+        """What runs it, ending with the supervisor.
+
+        Raises `CommandFailed` if no server is new enough, or another one works on this store.
+        """
         server = _server()
+        self._check_store()
         config = self._directory / "nats.conf"
         config.touch(mode=0o600)
         config.write_text(self._config())
         self._pid_file.unlink(missing_ok=True)
-        program = [sys.executable, "-S", "-E", lifeline.__file__, str(lifeline_fd)]
+        program = [sys.executable, "-S", "-E", lifeline.__file__, str(lifeline_fd), str(self._store)]
         return [*program, str(server), "-c", str(config)]
+
+    def _check_store(self) -> None:
+        try:
+            os.close(lifeline.occupy(self._store))
+        except BlockingIOError as error:
+            raise CommandFailed(
+                f"Another nats-server works on {self._store}, and two would ruin it: end that one first "
+                "(pgrep -a nats-server), or use another --data."
+            ) from error
+        except OSError as error:
+            raise CommandFailed(
+                f"nats-server can't keep its log in {self._store}: {error.strerror}. "
+                "Move away what is there, or use another --data."
+            ) from error
 
     def _config(self) -> str:
         return (
@@ -58,8 +85,20 @@ class Broker:
             f"server_name: matinee\n"
             f"pid_file: {json.dumps(str(self._pid_file))}\n"
             f"authorization {{ token: {json.dumps(self._token)} }}\n"
-            f"jetstream {{ store_dir: {json.dumps(str(self._store))}, sync_interval: always }}\n"
+            f"jetstream {{ store_dir: {json.dumps(str(self._store))}, max_file_store: {MAX_STORE}, "
+            f"sync_interval: always }}\n"
         )
+
+    def heard(self, lines: Iterable[str]) -> None:
+        """Takes note of what it says in its log."""
+        self._is_stuck |= any(mark in line.lower() for line in lines for mark in _OUT_OF_DISK)
+
+    def wants_restart(self) -> bool:
+        """Whether it ran out of disk, and there is room again; true once for each time."""
+        if not self._is_stuck or shutil.disk_usage(self._store).free < ROOM_BYTES:
+            return False
+        self._is_stuck = False
+        return True
 
     async def answers(self) -> bool:
         """Whether it is there now."""

@@ -55,27 +55,40 @@ class Child:
         pause_s = FIRST_PAUSE_S
         while True:
             started = time.monotonic()
-            code = await self._run_once()
+            how = await self._run_once()
             if time.monotonic() - started >= STEADY_S:
                 pause_s = FIRST_PAUSE_S
             self.deaths += 1
-            said = self.log.last_line()
-            self._say(f"{self.name} ended ({_in_words(code)}); starting it again. Its last words: {said}")
+            self._say(f"{self.name} {how}")
             await asyncio.sleep(pause_s)
             pause_s = min(pause_s * 2, LONGEST_PAUSE_S)
 
-    async def _run_once(self) -> int:
-        with self.log.open() as output:
-            self._process = await asyncio.create_subprocess_exec(
-                *self._command,
-                env=self._environment,
-                stdin=self._stdin,
-                stdout=output,
-                stderr=output,
-                pass_fds=(self._lifeline,),
-                start_new_session=True,
-            )
-        return await self._process.wait()
+    async def _run_once(self) -> str:
+        """How it ended, in words."""
+        try:
+            with self.log.open() as output:
+                process = self._process = await asyncio.create_subprocess_exec(
+                    *self._command,
+                    env=self._environment,
+                    stdin=self._stdin,
+                    stdout=output,
+                    stderr=output,
+                    pass_fds=(self._lifeline,),
+                    start_new_session=True,
+                )
+        except OSError as error:
+            # No room on the disk, too many open files, no memory: it passes, or the owner mends it.
+            return f"can't be started ({error.strerror or error}); trying again."
+        code = await process.wait()
+        # What it started may hold what the next one needs: a port, a store.
+        _end_group(process.pid)
+        return f"ended ({_in_words(code)}); starting it again. Its last words: {self.log.last_line()}"
+
+    def restart(self) -> None:
+        """Ask it to end; it is started again as after any end."""
+        if self._process and self._process.returncode is None:
+            with suppress(ProcessLookupError):
+                self._process.terminate()
 
     async def stop(self) -> None:
         """SIGTERM, five seconds, SIGKILL to all of its group. Returns when it is gone."""
@@ -91,10 +104,14 @@ class Child:
             with suppress(TimeoutError):
                 async with asyncio.timeout(STOP_S):
                     await process.wait()
-        # The group is named after the child that we started: whatever is left in it is its own.
-        with suppress(ProcessLookupError, PermissionError):
-            os.killpg(process.pid, signal.SIGKILL)
+        _end_group(process.pid)
         await process.wait()
+
+
+def _end_group(pid: int) -> None:
+    # The group is named after the child that we started: whatever is left in it is its own.
+    with suppress(ProcessLookupError, PermissionError):
+        os.killpg(pid, signal.SIGKILL)
 
 
 def _in_words(code: int) -> str:

@@ -18,12 +18,12 @@ _UNSHOWN = ("level", "timestamp", "service", "event", "exception", "library")
 
 class LogFile:
     def __init__(self, path: Path) -> None:
-        path.parent.mkdir(parents=True, exist_ok=True)
         self.path = path
         self._read_up_to = path.stat().st_size if path.exists() else 0
 
     def open(self) -> IO[bytes]:
         """For a child to write to; it appends, also after the file was rotated."""
+        self.path.parent.mkdir(parents=True, exist_ok=True)
         return self.path.open("ab")
 
     def rotate(self) -> None:
@@ -60,12 +60,12 @@ class LogFile:
         return whole.decode(errors="replace").splitlines()
 
     def last_line(self) -> str:
-        """The last thing said: of a crash, what it was."""
+        """The last thing said: of a crash, what it was. Empty if there is nothing, or it can't be read."""
         try:
             with self.path.open("rb") as file:
                 file.seek(max(0, file.seek(0, 2) - 4096))
                 lines = file.read(4096).decode(errors="replace").splitlines()
-        except FileNotFoundError:
+        except OSError:
             return ""
         return next((_cut(line.strip()) for line in reversed(lines) if line.strip()), "")
 

@@ -42,8 +42,9 @@ class Supervisor:
         self._urls: dict[str, str] = {}
         self._broker: Broker | None = None
         self._noted: dict[str, Any] = {}
-        # The children have the reading end; the writing end is ours alone, and goes when we go.
-        self._lifeline, self._our_end = os.pipe()
+        # The children have the reading ends; the writing ends are ours alone, and go when we go.
+        self._pipes: list[int] = []
+        self._lifeline = self._pipe()
 
     # Starting -----------------------------------------------------------------------------------------------
 
@@ -68,8 +69,9 @@ class Supervisor:
         command = [sys.executable, "-m", "libs.sandbox", "--dir", str(directory), "--lifeline"]
         for part in ("tmdb", "newznab", "nntp"):
             command += [f"--{part}-port", str(self._ports.of(f"sandbox-{part}"))]
-        # The sandbox knows nothing of us but its standard input, so that is its lifeline.
-        self._add("sandbox", command, _bare_environment(), stdin=self._lifeline)
+        # The sandbox knows nothing of us but its standard input, so that is its lifeline: one of its own,
+        # for it makes it non-blocking, which all who share a pipe would feel.
+        self._add("sandbox", command, _bare_environment(), stdin=self._pipe())
 
     def start_services(self, settings: Settings) -> None:
         """Start all five at once, with these very settings."""
@@ -98,6 +100,12 @@ class Supervisor:
         self._children[name] = child
         child.start()
 
+    def _pipe(self) -> int:
+        """The reading end of a new one."""
+        theirs, ours = os.pipe()
+        self._pipes += [theirs, ours]
+        return theirs
+
     # Watching -----------------------------------------------------------------------------------------------
 
     async def watch(self) -> None:
@@ -121,6 +129,9 @@ class Supervisor:
             self._show(child)
             if rotate:
                 child.log.rotate()
+        if self._broker and self._broker.wants_restart():
+            self._say("nats-server ran out of disk; there is room again, so it is started anew.")
+            self._children["nats"].restart()
 
     async def announce(self, public_url: str) -> None:
         """Say when everything is ready; and if that takes long, what it waits for."""
@@ -134,7 +145,7 @@ class Supervisor:
         self._say(f"Matinee is ready: {public_url}")
 
     async def _not_ready(self) -> dict[str, list[str]]:
-        answers = await asyncio.gather(*(troubles(self._urls[name]) for name in SERVICES))
+        answers = await asyncio.gather(*(troubles(name, self._urls[name]) for name in SERVICES))
         return {name: answer for name, answer in zip(SERVICES, answers, strict=True) if answer}
 
     def _note(self) -> None:
@@ -153,7 +164,10 @@ class Supervisor:
             self._noted = entries
 
     def _show(self, child: Child) -> None:
-        shown = [line for line in map(loud, child.log.new_lines()) if line]
+        lines = child.log.new_lines()
+        if self._broker and child.name == "nats":
+            self._broker.heard(lines)
+        shown = [line for line in map(loud, lines) if line]
         for line in shown[:SHOWN_LINES]:
             self._say(f"{child.name}: {line}")
         if len(shown) > SHOWN_LINES:
@@ -167,8 +181,8 @@ class Supervisor:
         await asyncio.gather(*(child.stop() for child in self._children.values()))
         if broker:
             await broker.stop()
-        os.close(self._our_end)
-        os.close(self._lifeline)
+        for end in self._pipes:
+            os.close(end)
         (self._run_dir / SERVICES_FILE).unlink(missing_ok=True)
 
 

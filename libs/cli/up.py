@@ -4,6 +4,7 @@ import argparse
 import asyncio
 import os
 import signal
+from contextlib import suppress
 from typing import Any
 
 from msgspec.structs import replace
@@ -105,4 +106,6 @@ async def _enter_sandbox(
 
 
 def _say(text: str) -> None:
-    print(text, flush=True)
+    # Nobody may listen any more, or the disk be full: no reason to end what runs.
+    with suppress(OSError, ValueError):
+        print(text, flush=True)

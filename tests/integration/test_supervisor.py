@@ -8,7 +8,7 @@ import socket
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -16,6 +16,7 @@ from typing import Any
 import psutil
 import pytest
 
+from libs.cli import lifeline
 from tests.support.s3_server import free_port
 
 MATINEE = (sys.executable, "-m", "libs.cli.main")
@@ -95,7 +96,7 @@ def eventually(check: Callable[[], bool], timeout_s: float) -> None:
 
 
 @contextmanager
-def up(data: Path, port: int, *arguments: str) -> Iterator[Up]:
+def up(data: Path, port: int, *arguments: str) -> Generator[Up]:
     running = Up(data, port, *arguments)
     try:
         yield running
@@ -158,6 +159,47 @@ def test_what_dies_is_started_again_where_it_was(data: Path, name: str) -> None:
         assert f"{name} ended" in running.said
 
 
+def test_a_broker_whose_watcher_is_killed_is_replaced_not_doubled(data: Path) -> None:
+    with up(data, free_port()) as running:
+        running.wait("janitor")
+        url = running.entry("nats")["url"]
+        nats = psutil.Process(running.entry("nats")["pid"])
+        watcher = nats.parent()
+        assert watcher is not None
+        watcher.kill()
+        eventually(lambda: not nats.is_running() or nats.status() == psutil.STATUS_ZOMBIE, 5)
+        eventually(lambda: running.entry("nats").get("pid") not in (None, nats.pid), 20)
+        running.wait("janitor")
+        assert running.entry("nats")["url"] == url
+        assert "address already in use" not in (data / "logs" / "nats.log").read_text()
+
+
+def test_a_store_that_another_broker_works_on_is_left_alone(data: Path) -> None:
+    store = data / "nats"
+    theirs, ours = os.pipe()
+    program = "import time; print(flush=True); time.sleep(60)"
+    command = [sys.executable, lifeline.__file__, str(theirs), store, sys.executable, "-c", program]
+    with subprocess.Popen(command, pass_fds=(theirs,), stdout=subprocess.PIPE) as other:
+        assert other.stdout
+        other.stdout.readline()
+        with up(data, free_port()) as running:
+            assert running.process.wait(20) == 1
+            assert running.said.startswith(f"Another nats-server works on {store}, and two would ruin it")
+        os.close(ours)
+    os.close(theirs)
+
+
+def test_a_broker_that_ran_out_of_disk_is_started_again_when_there_is_room(data: Path) -> None:
+    with up(data, free_port()) as running:
+        running.wait("janitor")
+        before = running.entry("nats")["pid"]
+        with (data / "logs" / "nats.log").open("a") as log:
+            log.write("[1] 2026/01/01 [ERR] JetStream Critical write error: no space left on device\n")
+        eventually(lambda: running.entry("nats").get("pid") not in (None, before), 20)
+        running.wait("janitor")
+        assert running.said.count("ran out of disk; there is room again") == 1
+
+
 def test_a_killed_supervisor_leaves_nothing_and_the_data_can_be_used(data: Path) -> None:
     port = free_port()
     with up(data, port) as running:
@@ -202,7 +244,8 @@ def test_a_port_in_use_is_said(data: Path) -> None:
 
 def test_a_broker_that_cannot_start_is_told_with_its_last_words(data: Path) -> None:
     data.mkdir()
-    (data / "nats").write_text("where the store should be")
+    (data / "nats").mkdir()
+    (data / "nats" / "jetstream").write_text("where the store should be")
     with up(data, free_port()) as running:
         assert running.process.wait(30) == 1
         last = running.said.splitlines()[-1]
@@ -210,6 +253,17 @@ def test_a_broker_that_cannot_start_is_told_with_its_last_words(data: Path) -> N
         assert "not a directory" in last
         assert "Traceback" not in running.said
         assert running.left_running() == []
+
+
+def test_a_store_that_cannot_be_is_said(data: Path) -> None:
+    data.mkdir()
+    (data / "nats").write_text("where the store should be")
+    with up(data, free_port()) as running:
+        assert running.process.wait(30) == 1
+        assert running.said == (
+            f"nats-server can't keep its log in {data / 'nats'}: File exists. "
+            "Move away what is there, or use another --data.\n"
+        )
 
 
 def test_a_broker_of_the_owners_own_is_used(data: Path, nats_server: Any) -> None:

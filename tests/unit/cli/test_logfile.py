@@ -11,8 +11,7 @@ def write(log: LogFile, text: str) -> None:
 
 
 def test_lines_are_seen_once_and_whole(tmp_path: Path) -> None:
-    path = tmp_path / "logs" / "a.log"
-    LogFile(path)
+    path = tmp_path / "a.log"
     path.write_text("of an earlier run\n")
     log = LogFile(path)
     assert log.new_lines() == []
@@ -22,6 +21,16 @@ def test_lines_are_seen_once_and_whole(tmp_path: Path) -> None:
     assert log.new_lines() == ["two", "three"]
     assert log.new_lines() == []
     assert log.last_line() == "three"
+
+
+def test_its_directory_is_made_whenever_it_is_missing(tmp_path: Path) -> None:
+    log = LogFile(tmp_path / "logs" / "a.log")
+    assert (log.new_lines(), log.last_line()) == ([], "")
+    write(log, "one\n")
+    log.path.unlink()
+    log.path.parent.rmdir()
+    write(log, "two\n")
+    assert log.last_line() == "two"
 
 
 def test_a_flood_is_read_from_its_end(tmp_path: Path) -> None:

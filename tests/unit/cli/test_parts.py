@@ -1,20 +1,28 @@
 """The small decisions of the command line."""
 
+import asyncio
+import json
 import os
 import signal
 import socket
 import subprocess
 import sys
+import threading
+from collections.abc import Iterator
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 import pytest
 
 from libs.cli import lifeline, supervisor
 from libs.cli.broker import check_version
+from libs.cli.child import Child
 from libs.cli.demo import environment_for
 from libs.cli.failure import CommandFailed
 from libs.cli.fetch import choose
+from libs.cli.logfile import LogFile
+from libs.cli.readiness import troubles
 from libs.cli.replay import differences
 from libs.cli.running import Ports, is_free, read_json, write_json
 from libs.common import service
@@ -116,16 +124,25 @@ def test_differences_of_two_files_are_told_by_row() -> None:
     assert list(differences(same, many))[-1].endswith("more")
 
 
-def sleeper(lifeline_fd: int) -> "subprocess.Popen[bytes]":
-    command = [sys.executable, "-S", lifeline.__file__, str(lifeline_fd), sys.executable, "-c"]
-    program = "import os, time; print(os.getpid(), flush=True); time.sleep(60)"
-    return subprocess.Popen([*command, program], stdout=subprocess.PIPE, pass_fds=(lifeline_fd,))
+def python(lifeline_fd: int, directory: Path, program: str) -> "subprocess.Popen[bytes]":
+    command = [sys.executable, "-S", lifeline.__file__, str(lifeline_fd), directory]
+    return subprocess.Popen(
+        [*command, sys.executable, "-c", program],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        pass_fds=(lifeline_fd,),
+    )
 
 
+SLEEPER = "import os, time; print(os.getpid(), flush=True); time.sleep(60)"
+
+
+@pytest.mark.parametrize("blocking", [True, False])
 @pytest.mark.parametrize("how", ["pipe", "signal"])
-def test_a_program_ends_with_its_lifeline(how: str) -> None:
+def test_a_program_ends_with_its_lifeline(tmp_path: Path, how: str, blocking: bool) -> None:
     theirs, ours = os.pipe()
-    with sleeper(theirs) as process:
+    os.set_blocking(theirs, blocking)
+    with python(theirs, tmp_path, SLEEPER) as process:
         os.close(theirs)
         assert process.stdout is not None
         pid = int(process.stdout.readline())
@@ -140,17 +157,84 @@ def test_the_lifeline_is_named_as_the_services_read_it() -> None:
     assert supervisor.LIFELINE == service.LIFELINE
 
 
-def test_a_program_that_ends_by_itself_gives_its_code() -> None:
+@pytest.fixture
+def pipe() -> Iterator[int]:
     theirs, ours = os.pipe()
-    command = [
-        sys.executable,
-        "-S",
-        lifeline.__file__,
-        str(theirs),
-        sys.executable,
-        "-c",
-        "raise SystemExit(7)",
-    ]
-    assert subprocess.run(command, pass_fds=(theirs,), check=False, timeout=30).returncode == 7
+    yield theirs
+    os.close(theirs)
+    os.close(ours)
+
+
+def test_a_program_that_ends_by_itself_gives_its_code(tmp_path: Path, pipe: int) -> None:
+    with python(pipe, tmp_path / "made", "raise SystemExit(7)") as process:
+        assert process.wait(30) == 7
+
+
+def test_a_program_holds_its_directory_even_without_its_watcher(tmp_path: Path, pipe: int) -> None:
+    with python(pipe, tmp_path, SLEEPER) as process:
+        assert process.stdout is not None
+        pid = int(process.stdout.readline())
+        process.kill()
+    with python(pipe, tmp_path, "print('two at once')") as second:
+        said = second.communicate(timeout=30)
+    os.kill(pid, signal.SIGKILL)
+    assert (second.returncode, said) == (
+        1,
+        (b"", f"{tmp_path} can't be used: another program still works there\n".encode()),
+    )
+    with python(pipe, tmp_path, "print('alone')") as third:
+        assert third.communicate(timeout=30) == (b"alone\n", b"")
+
+
+class Answering(BaseHTTPRequestHandler):
+    protocol_version = "HTTP/1.1"
+    answers: ClassVar[dict[str, tuple[int, dict[str, Any]]]] = {
+        "/version": (200, {"service": "janitor"}),
+        "/readyz": (503, {"reasons": ["it sweeps"]}),
+    }
+
+    def do_GET(self) -> None:
+        status, answer = self.answers[self.path]
+        body = json.dumps(answer).encode()
+        self.send_response(status)
+        self.send_header("Content-Length", str(len(body)))
+        self.end_headers()
+        self.wfile.write(body)
+
+    def log_message(self, format: str, *args: Any) -> None:
+        pass
+
+
+async def test_whoever_answers_must_be_the_one_that_is_meant() -> None:
+    with ThreadingHTTPServer(("127.0.0.1", 0), Answering) as server:
+        url = f"http://127.0.0.1:{server.server_port}"
+        thread = threading.Thread(target=server.serve_forever)
+        thread.start()
+        try:
+            assert await troubles("janitor", url) == ["it sweeps"]
+            assert await troubles("catalog", url) == [f"another program answers at {url}"]
+        finally:
+            server.shutdown()
+            thread.join()
+    assert await troubles("janitor", url) == ["it doesn't answer yet"]
+
+
+async def test_a_child_that_could_not_be_started_is_tried_again(tmp_path: Path) -> None:
+    said: list[str] = []
+    logs = tmp_path / "logs"
+    logs.write_text("where the folder should be")
+    theirs, ours = os.pipe()
+    command = [sys.executable, "-c", "import time; time.sleep(60)"]
+    child = Child("one", command, {}, LogFile(logs / "one.log"), lifeline=theirs, say=said.append)
+    child.start()
+    async with asyncio.timeout(20):
+        while not said:
+            await asyncio.sleep(0.01)
+        assert (child.pid, child.deaths) == (None, 1)
+        assert said == ["one can't be started (File exists); trying again."]
+        logs.unlink()
+        while child.pid is None:
+            await asyncio.sleep(0.01)
+    await child.stop()
     os.close(theirs)
     os.close(ours)
