@@ -14,7 +14,11 @@ import msgspec
 import uvicorn
 from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
 
+from libs.common.connection import SERVED_MAX, ImpatientConnection
+from libs.common.errors import ErrorCode
+
 CHECK_TIMEOUT_S = 2.0
+PATHS = ("/healthz", "/readyz", "/version", "/metrics")
 
 Check = Callable[[], Awaitable[str | None]]
 Scope = MutableMapping[str, Any]
@@ -63,12 +67,7 @@ class Health:
         answer = await self.answer(scope["path"])
         if answer is None:
             answer = _json(404, {"error": "There is nothing here.", "code": "NOT_FOUND"})
-        headers = [
-            (b"content-type", answer.content_type.encode()),
-            (b"content-length", b"%d" % len(answer.body)),
-        ]
-        await send({"type": "http.response.start", "status": answer.status, "headers": headers})
-        await send({"type": "http.response.body", "body": b"" if scope["method"] == "HEAD" else answer.body})
+        await _tell(answer, scope, send)
 
 
 class QuietServer(uvicorn.Server):
@@ -80,13 +79,17 @@ class QuietServer(uvicorn.Server):
 
 
 class HttpServer:
-    """Serves `app`, which may be exchanged, while the block runs; at the end open streams get two seconds."""
+    """Serves `app`, which may be exchanged, while the block runs; at the end open streams get two seconds.
+
+    How many connections there may be, and how long a request may take to come, is `connection`'s.
+    """
 
     def __init__(self, app: Any, *, host: str, port: int) -> None:
         self.app = app
         config = uvicorn.Config(
             self._current,
             interface="asgi3",
+            http=ImpatientConnection,
             log_config=None,
             access_log=False,
             # Who asks is who is connected: a header that anybody can send must not say otherwise.
@@ -100,6 +103,10 @@ class HttpServer:
         self._task: asyncio.Task[None] | None = None
 
     async def _current(self, scope: Scope, receive: Receive, send: Send) -> None:
+        is_crowded = len(self._server.server_state.connections) > SERVED_MAX
+        if is_crowded and scope["type"] == "http" and scope["path"] not in PATHS:
+            await _tell(_CROWDED, scope, send, (b"retry-after", b"5"), (b"connection", b"close"))
+            return
         await self.app(scope, receive, send)
 
     @property
@@ -130,3 +137,18 @@ async def _bounded(check: Check) -> str | None:
 
 def _json(status: int, body: dict[str, Any]) -> Answer:
     return Answer(status, "application/json", msgspec.json.encode(body))
+
+
+async def _tell(answer: Answer, scope: Scope, send: Send, *more: tuple[bytes, bytes]) -> None:
+    headers = [
+        (b"content-type", answer.content_type.encode()),
+        (b"content-length", b"%d" % len(answer.body)),
+        *more,
+    ]
+    await send({"type": "http.response.start", "status": answer.status, "headers": headers})
+    await send({"type": "http.response.body", "body": b"" if scope["method"] == "HEAD" else answer.body})
+
+
+_CROWDED = _json(
+    503, {"error": "Too many connections are open; try again in a moment.", "code": ErrorCode.RATE_LIMITED}
+)
