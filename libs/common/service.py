@@ -13,9 +13,9 @@ from collections.abc import Awaitable, Callable, Coroutine
 from typing import Any, TypedDict
 
 import structlog
-from nats.errors import Error as NatsError
 
 from libs.common.bus import Bus
+from libs.common.errors import BusUnavailable
 from libs.common.health import Check, Health, HttpServer
 from libs.common.settings import Settings
 from libs.common.streams import provision
@@ -24,7 +24,12 @@ from libs.common.telemetry import BUILD, configure_logs
 log = structlog.get_logger(__name__)
 
 STOP_S = 4.0
-"""Longest time from the signal to the end, whatever still hangs."""
+"""Time from the signal to the end for everything that ends well; then what hangs is cancelled."""
+CANCELLED_S = 0.5
+"""Then what still hangs ends with the process."""
+TASKS_END_S = 2.0
+CLOSE_S = 1.0
+PROVISION_RETRY_S = 0.5
 LIFELINE = "MATINEE_LIFELINE_FD"
 
 
@@ -59,7 +64,8 @@ class Service:
         self._http.app = app
 
     def on_close(self, close: Callable[[], Awaitable[None]]) -> None:
-        self._closers.push_async_callback(close)
+        """Have it called at the end, whatever happens before; it is given a second."""
+        self._closers.push_async_callback(_bounded, close)
 
     def ready_when(self, check: Check) -> None:
         """`readyz` is green only while every check returns None; else it shows the sentence returned."""
@@ -67,11 +73,30 @@ class Service:
 
     async def stop(self) -> None:
         self.stopping.set()
-        await self._http.stop()
-        for task in self._tasks:
-            task.cancel()
-        await asyncio.gather(*self._tasks, return_exceptions=True)
-        await self._closers.aclose()
+        try:
+            await self._http.stop()
+        finally:
+            for task in self._tasks:
+                task.cancel()
+            try:
+                await self._wait_for_tasks()
+            finally:
+                await self._closers.aclose()
+
+    async def _wait_for_tasks(self) -> None:
+        if not self._tasks:
+            return
+        _, hanging = await asyncio.wait(self._tasks, timeout=TASKS_END_S)
+        for task in hanging:
+            log.warning("task_hangs", task=task.get_name())
+
+
+async def _bounded(close: Callable[[], Awaitable[None]]) -> None:
+    try:
+        async with asyncio.timeout(CLOSE_S):
+            await close()
+    except TimeoutError:
+        log.warning("close_hangs", what=getattr(close, "__qualname__", ""))
 
 
 Body = Callable[[Service], Awaitable[None]]
@@ -92,11 +117,15 @@ async def _live(name: str, settings: Settings, body: Body) -> None:
     await asyncio.wait({main, stop}, return_when=asyncio.FIRST_COMPLETED)
     if not main.done():
         log.info("stopping")
-        await asyncio.wait({main}, timeout=STOP_S / 2)
+        await asyncio.wait({main}, timeout=STOP_S)
         main.cancel()
-        await asyncio.wait({main}, timeout=STOP_S / 2)
+        await asyncio.wait({main}, timeout=CANCELLED_S)
+        if not main.done():
+            # The loop itself would wait for it without end.
+            log.error("stop_forced")
+            os._exit(1)
     stop.cancel()
-    if main.done() and not main.cancelled():
+    if not main.cancelled():
         main.result()
     log.info("stopped")
 
@@ -128,20 +157,28 @@ async def _serve(name: str, settings: Settings, body: Body, stopping: asyncio.Ev
 async def connect(settings: Settings, name: str, health: Health | None = None) -> Bus:
     """The bus, with everything declared on it; waits for the server as long as it takes."""
     bus: Bus | None = None
+    lacking: str | None = "NATS is not connected"
 
     async def connected() -> str | None:
-        return await bus.probe() if bus else "NATS is not connected"
+        return lacking or (await bus.probe() if bus else None)
 
     if health:
         health.add(connected)
     bus = await Bus.connect(settings.nats.url, name)
-    while True:
-        try:
-            await provision(bus.js)
-            return bus
-        except (NatsError, TimeoutError) as error:
-            log.warning("provision_waits", error=type(error).__name__, detail=str(error)[:200])
-            await asyncio.sleep(0.5)
+    try:
+        while True:
+            try:
+                await provision(bus.js)
+            except BusUnavailable as error:
+                lacking = bus.trouble() or str(error)
+                log.warning("provision_waits", error=str(error)[:200])
+                await asyncio.sleep(PROVISION_RETRY_S)
+            else:
+                lacking = None
+                return bus
+    except BaseException:
+        await bus.close()
+        raise
 
 
 class _Address(TypedDict):

@@ -1,7 +1,12 @@
 """Streams, consumers and KV buckets: declared here, created idempotently by every service at its start."""
 
+from collections.abc import Generator
+from contextlib import contextmanager
+from dataclasses import fields
 from datetime import timedelta
 
+import structlog
+from nats.errors import Error as NatsError
 from nats.js.api import (
     AckPolicy,
     ConsumerConfig,
@@ -11,7 +16,11 @@ from nats.js.api import (
     StreamConfig,
 )
 from nats.js.client import JetStreamContext
-from nats.js.errors import NotFoundError
+from nats.js.errors import APIError, NotFoundError
+
+from libs.common.errors import BusUnavailable
+
+log = structlog.get_logger(__name__)
 
 _MIB = 1 << 20
 _DAY_S = timedelta(days=1).total_seconds()
@@ -68,18 +77,19 @@ LEASE_S = 30.0
 """A delivery not heard of for this long goes to another instance (the stale-heartbeat rule)."""
 
 MAX_DELIVERIES = 6
+FOR_EVER = -1
 
 
 def _consumer(
-    name: str, *subjects: str, stream: str = JOBS, ack_wait_s: float = LEASE_S
+    name: str, *subjects: str, stream: str = JOBS, max_deliver: int = MAX_DELIVERIES
 ) -> tuple[str, ConsumerConfig]:
     return stream, ConsumerConfig(
         durable_name=name,
         filter_subjects=list(subjects),
         deliver_policy=DeliverPolicy.ALL,
         ack_policy=AckPolicy.EXPLICIT,
-        ack_wait=ack_wait_s,
-        max_deliver=MAX_DELIVERIES,
+        ack_wait=LEASE_S,
+        max_deliver=max_deliver,
         max_ack_pending=1000,
     )
 
@@ -90,10 +100,13 @@ JANITOR = "janitor"
 JANITOR_DEAD = "janitor-dead"
 
 CONSUMERS: dict[str, tuple[str, ConsumerConfig]] = {
-    DOWNLOADS: _consumer(DOWNLOADS, "jobs.*.queued"),
+    # An instance that is stopped hands its job back: no number of stops may end a job. Who counts the
+    # deaths is the instance itself (`jobs.died_too_often`).
+    DOWNLOADS: _consumer(DOWNLOADS, "jobs.*.queued", max_deliver=FOR_EVER),
     INDEXER: _consumer(INDEXER, "jobs.*.requested"),
     JANITOR: _consumer(JANITOR, "jobs.*.attempt_failed", "jobs.*.failed"),
-    JANITOR_DEAD: _consumer(JANITOR_DEAD, "$JS.EVENT.ADVISORY.CONSUMER.>", stream=DEAD),
+    # Nobody would hear of a dead letter about a dead letter.
+    JANITOR_DEAD: _consumer(JANITOR_DEAD, "$JS.EVENT.ADVISORY.CONSUMER.>", stream=DEAD, max_deliver=FOR_EVER),
 }
 
 ACTIVE = "active"
@@ -109,16 +122,57 @@ BUCKETS: tuple[KeyValueConfig, ...] = (
 
 
 async def provision(js: JetStreamContext) -> None:
-    """Create or update everything declared above. Idempotent; several services may do it at once."""
+    """Create or update everything declared above. Idempotent; several services may do it at once.
+
+    Raises BusUnavailable: what can't be made, and why. A stream that is there but can't be changed now is
+    used as it is.
+    """
     for stream in STREAMS:
-        try:
-            await js.update_stream(stream)
-        except NotFoundError:
-            await js.add_stream(stream)
+        with _translated(f"the stream {stream.name}"):
+            await _ensure_stream(js, stream)
     for stream_name, consumer in CONSUMERS.values():
-        await js.add_consumer(stream_name, consumer)
+        with _translated(f"the consumer {consumer.durable_name}"):
+            await js.add_consumer(stream_name, consumer)
     for bucket in BUCKETS:
-        try:
-            await js.key_value(str(bucket.bucket))
-        except NotFoundError:
-            await js.create_key_value(bucket)
+        with _translated(f"the bucket {bucket.bucket}"):
+            await _ensure_bucket(js, bucket)
+
+
+async def _ensure_stream(js: JetStreamContext, wanted: StreamConfig) -> None:
+    try:
+        info = await js.stream_info(str(wanted.name))
+    except NotFoundError:
+        await js.add_stream(wanted)
+        return
+    # An update reserves its space anew, and a disk that has grown full since has none to reserve.
+    if _is_as_declared(info.config, wanted):
+        return
+    try:
+        await js.update_stream(wanted)
+    except APIError as error:
+        log.warning("stream_not_updated", stream=wanted.name, error=error.description)
+
+
+def _is_as_declared(stored: StreamConfig, wanted: StreamConfig) -> bool:
+    """Whether all that we declare is stored; the rest is the server's choice."""
+    defaults = StreamConfig()
+    declared = [f.name for f in fields(wanted) if getattr(wanted, f.name) != getattr(defaults, f.name)]
+    return all(getattr(stored, name) == getattr(wanted, name) for name in declared)
+
+
+async def _ensure_bucket(js: JetStreamContext, bucket: KeyValueConfig) -> None:
+    try:
+        await js.key_value(str(bucket.bucket))
+    except NotFoundError:
+        await js.create_key_value(bucket)
+
+
+@contextmanager
+def _translated(thing: str) -> Generator[None]:
+    try:
+        yield
+    except APIError as error:
+        why = error.description or f"error {error.code}"
+        raise BusUnavailable(f"NATS can't make {thing}: {why}; look at its disk and its log") from error
+    except (NatsError, TimeoutError) as error:
+        raise BusUnavailable(f"JetStream does not answer about {thing}") from error
