@@ -32,7 +32,7 @@ Q = TypeVar("Q", bound=Query)
 
 
 async def ask(bus: Bus, query: Query, kind: type[Answer], *, timeout_s: float = 20.0) -> Answer:
-    """The answer. Raises ServiceError: the answering service's code, or INTERNAL_ERROR if nobody answers."""
+    """The answer. Raises ServiceError: the answering service's code, or INTERNAL_ERROR if none can be had."""
     if trouble := bus.trouble():
         raise ServiceError(ErrorCode.INTERNAL_ERROR, f"{trouble}; try again in a moment.")
     try:
@@ -45,8 +45,21 @@ async def ask(bus: Bus, query: Query, kind: type[Answer], *, timeout_s: float = 
         raise ServiceError(ErrorCode.INTERNAL_ERROR, message) from error
     headers = headers_of(reply)
     if code := headers.get(_CODE):
-        raise ServiceError(ErrorCode(code), headers.get(_TEXT, code))
-    return decode(reply.data, kind)
+        raise ServiceError(_known(code), headers.get(_TEXT, code))
+    try:
+        return decode(reply.data, kind)
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
+        log.warning("answer_unreadable", query=query.subject, error=str(error)[:200])
+        message = f"The {query.service} service gave an answer of another version; restart all of Matinee."
+        raise ServiceError(ErrorCode.INTERNAL_ERROR, message) from error
+
+
+def _known(code: str) -> ErrorCode:
+    """A newer service may have codes that we don't know."""
+    try:
+        return ErrorCode(code)
+    except ValueError:
+        return ErrorCode.INTERNAL_ERROR
 
 
 class Answers:

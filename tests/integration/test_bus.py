@@ -4,6 +4,7 @@ import asyncio
 from datetime import UTC, datetime, timedelta
 
 import pytest
+from nats.aio.msg import Msg
 from nats.js.api import DiscardPolicy
 from prometheus_client import REGISTRY
 
@@ -265,6 +266,27 @@ async def test_questions_answers_and_refusals(bus: Bus) -> None:
     assert broken.value.code is ErrorCode.INTERNAL_ERROR
     assert "secret" not in broken.value.message
     task.cancel()
+
+
+@pytest.mark.parametrize(
+    ("data", "headers"),
+    [
+        (b"", {"Nats-Service-Error-Code": "A_NEW_CODE", "Nats-Service-Error": "No."}),
+        (b"not json", None),
+        (b'{"page": "\xff"}', None),
+    ],
+    ids=["a code of another version", "no JSON", "no UTF-8"],
+)
+async def test_an_answer_that_nobody_understands_is_a_refusal(
+    bus: Bus, data: bytes, headers: dict[str, str] | None
+) -> None:
+    async def answer(message: Msg) -> None:
+        await bus.client.publish(message.reply, data, headers=headers)
+
+    await bus.client.subscribe("svc.catalog.search", cb=answer)
+    with pytest.raises(ServiceError) as refused:
+        await ask(bus, e.SearchMovies(query="x"), e.MoviePage)
+    assert refused.value.code is ErrorCode.INTERNAL_ERROR
 
 
 async def test_answers_do_not_wait_for_each_other(bus: Bus) -> None:
