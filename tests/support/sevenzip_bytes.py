@@ -9,10 +9,10 @@ SIGNATURE = b"7z\xbc\xaf\x27\x1c"
 COPY = b"\x01\x00"
 AES = b"\x24\x06\xf1\x07\x01\x01\x00"
 LZMA1 = b"\x23\x03\x01\x01\x05\x5d\x00\x00\x01\x00"
-LZMA2 = b"\x21\x21\x01\x18"
+LZMA2 = b"\x21\x21\x01\x08"
 _FILTERS = {
     LZMA1: {"id": lzma.FILTER_LZMA1, "dict_size": 1 << 16, "lc": 3, "lp": 0, "pb": 2},
-    LZMA2: {"id": lzma.FILTER_LZMA2, "dict_size": 1 << 24},
+    LZMA2: {"id": lzma.FILTER_LZMA2, "dict_size": 1 << 16},
 }
 
 

@@ -7,7 +7,7 @@ from typing import Any, cast
 
 import pytest
 import rarfile
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from services.downloader.archives import rar4
@@ -194,6 +194,7 @@ async def test_encrypted_headers_are_said():
         await walked(made.SIGNATURE + made.main(flags=0x80) + bytes(64))
 
 
+@settings(deadline=None)
 @given(st.binary(max_size=300), st.binary(max_size=60), st.booleans())
 async def test_any_bytes_are_walked_or_refused(tail: bytes, name: bytes, large: bool):
     await walked_or_refused(tail)
@@ -207,6 +208,7 @@ async def test_any_bytes_are_walked_or_refused(tail: bytes, name: bytes, large: 
 SEED = made.volumes(FILES, 1500)[3]
 
 
+@settings(deadline=None)
 @given(st.lists(st.tuples(st.integers(0, len(SEED) - 1), st.integers(0, 255)), min_size=1, max_size=8))
 async def test_mutated_archives_are_walked_or_refused(edits: list[tuple[int, int]]):
     changed = bytearray(SEED)

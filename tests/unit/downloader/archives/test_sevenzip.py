@@ -4,7 +4,7 @@ import struct
 import zlib
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from services.downloader.archives.sevenzip import sevenzip_files
@@ -64,6 +64,7 @@ async def test_an_empty_archive():
     assert await opened(made.archive([[("dir", b"")]])) == []
 
 
+@settings(deadline=None)
 @given(st.integers(0, (1 << 64) - 1))
 def test_the_writer_of_numbers_is_right(value: int):
     """As the reader is tested with it: by the table of 7zFormat.txt."""
@@ -184,6 +185,7 @@ async def test_headers_in_headers_are_bounded():
 SEED_HEADER = GOOD[32 + len(FILM) + 5 :]
 
 
+@settings(deadline=None)
 @given(
     st.lists(st.tuples(st.integers(0, len(SEED_HEADER) - 1), st.integers(0, 255)), max_size=6),
     st.binary(max_size=30),
@@ -202,6 +204,7 @@ async def test_mutated_headers_are_read_or_refused(
     )
 
 
+@settings(deadline=None)
 @given(st.binary(max_size=300), st.integers(0, 300))
 async def test_random_bytes_are_read_or_refused(tail: bytes, offset: int):
     await opened_or_refused(tail)

@@ -6,7 +6,7 @@ import zipfile
 from itertools import pairwise
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from services.downloader.archives import zips
@@ -192,6 +192,7 @@ async def test_broken_and_lying_archives_are_refused(data: bytes, error: type[Re
 SEEDS = [GOOD, zipped(FILES, streamed=True, wide=True), as_zip64(zipped(FILES))]
 
 
+@settings(deadline=None)
 @given(
     st.sampled_from(SEEDS),
     st.lists(st.tuples(st.integers(1, 400), st.integers(0, 255)), min_size=1, max_size=8),
@@ -203,6 +204,7 @@ async def test_mutated_archives_are_read_or_refused(seed: bytes, edits: list[tup
     await opened_or_refused(bytes(changed))
 
 
+@settings(deadline=None)
 @given(st.binary(max_size=300), st.integers(0, 5), st.integers(0, 300), st.integers(0, 300))
 async def test_random_directories_are_read_or_refused(junk: bytes, count: int, size: int, offset: int):
     await opened_or_refused(junk)
