@@ -112,7 +112,12 @@ _MISSING = re.compile(r"Object missing required field `(\w+)`")
 _UNKNOWN = re.compile(r"Object contains unknown field `(.{1,60})`")
 _TYPE = re.compile(r"Expected `([^`]+)`, got `([^`]+)`")
 _BOUND = re.compile(r"Expected `(\w+)`( of length)? ([<>]=) (\d+)")
-_KINDS = {"str": "a text", "int": "a whole number", "object": "an object"}
+_KINDS = {"str": "a text", "int": "a whole number", "object": "an object", "array": "a list"}
+
+
+def _kind(names: str) -> str:
+    """msgspec's name of a type. Whether it may be left out is not what was done wrong."""
+    return " or ".join(_KINDS.get(name, name) for name in names.split(" | ") if name != "null")
 
 
 def _sentence(key: str, message: str) -> str:
@@ -123,7 +128,7 @@ def _sentence(key: str, message: str) -> str:
     if found := _UNKNOWN.match(message):
         return f"{found[1]} is not a field of this request."
     if found := _TYPE.match(message):
-        return f"{field or 'The body'} must be {_KINDS.get(found[1], found[1])}."
+        return f"{field or 'The body'} must be {_kind(found[1])}."
     if found := _BOUND.match(message):
         side = "at least" if found[3] == ">=" else "at most"
         return (

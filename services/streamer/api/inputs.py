@@ -1,7 +1,7 @@
 """What people send, checked: ids, pages, words to search for, and what a request for a film may say."""
 
 import re
-from typing import Annotated, Any, cast
+from typing import Annotated, Any, cast, get_args
 
 import msgspec
 from litestar import Request
@@ -9,12 +9,14 @@ from litestar.datastructures import State
 
 from libs.common.errors import ErrorCode, ServiceError
 from libs.common.events import Mode, Quality
+from libs.common.jobs import MovieStatus
 from services.streamer.requests import Wish
 
 AnyRequest = Request[Any, Any, State]
 JSON = "application/json"
 
 LARGEST_ID = 2**31 - 1
+STATUSES: tuple[str, ...] = get_args(MovieStatus)
 LAST_PAGE = 500
 """TMDB has no page beyond it."""
 MAX_QUERY_CHARS = 200
@@ -96,6 +98,15 @@ def page_of(text: str | None) -> int:
     """The page; 1 if it is missing or isn't one."""
     number = int(text) if text and _NUMBER.fullmatch(text) else 1
     return number if 1 <= number <= LAST_PAGE else 1
+
+
+def status_of(text: str | None) -> MovieStatus | None:
+    """None if it is missing or empty. Raises ServiceError: INVALID_INPUT."""
+    if not text:
+        return None
+    if text not in STATUSES:
+        raise ServiceError(ErrorCode.INVALID_INPUT, f"status can be {', '.join(STATUSES)}.")
+    return cast("MovieStatus", text)
 
 
 def query_of(text: str | None) -> str:

@@ -5,11 +5,10 @@ from typing import Annotated
 import msgspec
 from litestar import Controller, get
 from litestar.di import NamedDependency
-from litestar.params import FromPath, FromQuery, QueryParameter
+from litestar.params import FromPath, QueryParameter
 
-from libs.common.jobs import MovieStatus
 from services.streamer.api.errors import REFUSALS
-from services.streamer.api.inputs import job_id_of
+from services.streamer.api.inputs import STATUSES, job_id_of, status_of
 from services.streamer.jobs import JobPage, Jobs
 from services.streamer.store import ACTIVE, JobStore, Watch
 from services.streamer.views import JobView
@@ -39,11 +38,12 @@ class JobsController(Controller):
     async def jobs_page(
         self,
         jobs: NamedDependency[Jobs],
-        status: FromQuery[MovieStatus | None] = None,
+        status: Annotated[str | None, QueryParameter(schema_extra={"enum": [*STATUSES]})] = None,
         limit: Annotated[int, QueryParameter(ge=1, le=MAX_LIMIT)] = 20,
         offset: Annotated[int, QueryParameter(ge=0, le=MAX_OFFSET)] = 0,
     ) -> JobPage:
-        return await jobs.page((status,) if status else ACTIVE, limit, offset)
+        wanted = status_of(status)
+        return await jobs.page((wanted,) if wanted else ACTIVE, limit, offset)
 
     @get("/history", responses=REFUSALS, summary="Films that were watched, the last one first")
     async def history(self, store: NamedDependency[JobStore]) -> HistoryAnswer:

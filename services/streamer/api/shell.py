@@ -17,6 +17,8 @@ from services.streamer.names import Names
 # Where the catalog's pictures come from.
 _POSTERS = "https://image.tmdb.org"
 _PRIVATE = ("/api/", "/auth/", "/v1/")
+# Where HEAD is something of its own: the whole length, without a range.
+_FILMS = ("/files/", "/v1/stream/")
 _MISDIRECTED = Answer(
     421,
     "application/json",
@@ -61,6 +63,8 @@ class Shell:
             answer = _MISDIRECTED
         if answer:
             await _tell(answer, scope, send_with_headers)
+        elif scope["method"] == "HEAD" and not path.startswith(_FILMS):
+            await self._app({**scope, "method": "GET"}, receive, _headers_only(send_with_headers))
         else:
             await self._app(scope, receive, send_with_headers)
 
@@ -69,6 +73,21 @@ class Shell:
             headers.setdefault(name, value)
         if path.startswith(_PRIVATE):
             headers.setdefault("cache-control", "no-store")
+
+
+def _headers_only(send: Send) -> Send:
+    """For the answer to GET that a HEAD gets (RFC 9110 §9.3.2): it is over where its body begins."""
+    is_over = False
+
+    async def send_headers(message: Message) -> None:
+        nonlocal is_over
+        if message["type"] == "http.response.start":
+            await send(message)
+        elif not is_over:
+            is_over = True
+            await send({"type": "http.response.body", "body": b"", "more_body": False})
+
+    return send_headers
 
 
 async def _tell(answer: Answer, scope: Scope, send: Send) -> None:

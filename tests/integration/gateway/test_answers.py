@@ -22,7 +22,9 @@ WRONG_ORDERS: list[tuple[object, str]] = [
     ([], "object"),
     ({}, "mode is missing"),
     ({"mode": "later"}, "'auto' or 'manual'"),
-    ({"mode": 1}, "mode"),
+    ({"mode": 1}, "mode must be a text."),
+    ({"mode": "manual", "release_id": 5}, "release_id must be a text."),
+    ({"mode": "auto", "quality_preference": []}, "quality_preference must be a text."),
     ({"mode": "manual"}, "release_id"),
     ({"mode": "manual", "release_id": ""}, "release_id"),
     ({"mode": "manual", "release_id": "x" * 301}, "release_id"),
@@ -75,6 +77,14 @@ REFUSED = [
 async def test_errors_have_their_status_and_code(owner: httpx.AsyncClient) -> None:
     for path, status, code in REFUSED:
         assert refusal(await owner.get(f"{MOVIES}{path}")) == (status, code), path
+
+
+async def test_an_empty_status_is_none_and_an_unknown_one_is_told_which_there_are(
+    owner: httpx.AsyncClient,
+) -> None:
+    assert (await owner.get(f"{MOVIES}/jobs?status=")).status_code == 200
+    error = (await owner.get(f"{MOVIES}/jobs?status=sleeping")).json()["error"]
+    assert error == "status can be queued, downloading, preparing, ready, error, deleted."
 
 
 PAGES = [("", 1), ("?page=3", 3), ("?page=x", 1), ("?page=0", 1), (f"?page={10**30}", 1)]

@@ -4,8 +4,10 @@ import json
 
 import httpx
 
+from services.streamer.push import MAX_OF_SESSION
 from tests.support.gateway import (
     MOVIES,
+    bearer,
     refusal,
 )
 
@@ -35,6 +37,32 @@ async def test_health_is_answered_in_the_gateway(stranger: httpx.AsyncClient) ->
         if (await stranger.get(path)).status_code == 200
     ]
     assert answered == ["/healthz", "/readyz", "/version", "/metrics"]
+
+
+async def test_head_is_get_without_the_body(stranger: httpx.AsyncClient) -> None:
+    token = {"authorization": bearer("cli")}
+    for path in (
+        f"{MOVIES}/jobs",
+        f"{MOVIES}/popular",
+        "/auth/state",
+        "/docs",
+        "/docs/openapi.json",
+        "/nothing",
+    ):
+        get, head = await stranger.get(path, headers=token), await stranger.head(path, headers=token)
+        assert (head.status_code, head.content) == (get.status_code, b""), path
+        assert head.headers["content-type"] == get.headers["content-type"]
+        assert head.headers["content-length"] == str(len(get.content))
+    assert (await stranger.head(f"{MOVIES}/jobs")).status_code == 401
+    assert (await stranger.head(f"{MOVIES}/movies/5/fetch")).status_code == 405
+
+
+async def test_head_of_a_stream_that_never_ends_does(stranger: httpx.AsyncClient) -> None:
+    token = {"authorization": bearer("cli")}
+    for _ in range(2 * MAX_OF_SESSION):
+        head = await stranger.head("/v1/events", headers=token)
+        assert (head.status_code, head.content) == (200, b"")
+        assert head.headers["content-type"].startswith("text/event-stream")
 
 
 NOT_THERE = [
