@@ -271,6 +271,40 @@ async def test_a_signed_url_of_a_folder_answers_head(tmp_path: Path) -> None:
         assert (again.status_code, again.content) == (304, b"")
 
 
+async def test_a_refusal_of_a_folder_is_told_in_json_and_not_kept(tmp_path: Path) -> None:
+    async with files_store(tmp_path) as store, httpx.AsyncClient() as client:
+        await store.put("a.mp4", b"x" * 1000, content_type="video/mp4")
+        url = await store.signed_url("a.mp4", ttl_s=60, content_type="video/mp4")
+        gone = await store.signed_url("b.mp4", ttl_s=60, content_type="video/mp4")
+        refused = {
+            403: await client.get(url + "0"),
+            404: await client.get(gone),
+            405: await client.post(url),
+            412: await client.get(url, headers={"If-Match": '"another"'}),
+            416: await client.get(url, headers={"Range": "bytes=1000-"}),
+        }
+        for status, answer in refused.items():
+            assert answer.status_code == status
+            assert set(answer.json()) == {"error", "code"}
+            assert answer.headers["cache-control"] == "private, no-store"
+        assert refused[405].headers["allow"] == "GET, HEAD"
+        assert refused[416].headers["content-range"] == "bytes */1000"
+        head = await client.head(gone)
+        assert (head.status_code, head.content) == (404, b"")
+
+
+async def test_a_film_may_be_kept_as_long_as_its_url_is_good(tmp_path: Path) -> None:
+    async with files_store(tmp_path) as store, httpx.AsyncClient() as client:
+        await store.put("a.mp4", b"x" * 1000, content_type="video/mp4")
+        url = await store.signed_url("a.mp4", ttl_s=60, content_type="video/mp4")
+        for headers, status in (({}, 200), ({"Range": "bytes=0-9"}, 206)):
+            answer = await client.get(url, headers=headers)
+            assert answer.status_code == status
+            kept = answer.headers["cache-control"]
+            assert kept.startswith("private, max-age=")
+            assert 50 < int(kept.rpartition("=")[2]) <= 60
+
+
 @pytest.mark.parametrize(
     "tampering",
     [
