@@ -38,6 +38,8 @@ from libs.common.events import (
 RETRIES = 5
 FIRST_RETRY_S = 15
 LONGEST_RETRY_S = 600
+MAX_INSTANCES = 6
+"""How many instances may begin one attempt, each after one that died or was stopped."""
 MAX_FAILURES_KEPT = 32
 """Bounds a state's size; more attempts than this are never made (see `after_failure`)."""
 
@@ -312,6 +314,17 @@ def after_failure(state: JobState) -> TryNext | TryAgain | GiveUp | None:
         delay_s = min(FIRST_RETRY_S * 2 ** (tries - 1), LONGEST_RETRY_S)
         return TryAgain(pick=state.pick, alternatives=state.alternatives, delay_s=delay_s)
     return GiveUp(code=last.code, message=_story(state))
+
+
+def died_too_often(delivery: int) -> str | None:
+    """Why this delivery of an attempt is not worked on; None if it is.
+
+    It is told as AttemptFailed (JOB_ERROR, blame world), after Started: the fold hears only of a delivery
+    that has started.
+    """
+    if delivery <= MAX_INSTANCES:
+        return None
+    return f"The download's instance died or was stopped {delivery - 1} times; the downloader's log says why."
 
 
 def _story(state: JobState) -> str:

@@ -17,6 +17,7 @@ from services.janitor.deadletters import DeadLetters
 from services.janitor.handlers import Failures
 from services.janitor.orphans import Orphans
 from services.janitor.store import SCHEMA, Ledger, projection
+from services.janitor.stuck import Stuck
 
 STORE_ASKED_EVERY_S = 30.0
 """A readiness probe every second shouldn't cost the owner a request to S3 every second."""
@@ -41,33 +42,24 @@ async def body(service: Service) -> None:
     )
     failures = Failures(bus, cleaner, _now)
     orphans = Orphans(bus, store, ledger, cleaner, _now)
-    service.ready_when(_CaughtUp(follower))
+    service.ready_when(follower.check)
     service.ready_when(_StoreAnswers(store))
     service.task(follower.run(lambda _batch: cleaner.wake()), "ledger")
     service.task(bus.consume(JANITOR, failures.handle), "failures")
     service.task(DeadLetters(bus, _now).run(), "dead-letters")
-    service.task(_when_caught_up(follower, cleaner, orphans), "cleanup")
+    service.task(_when_caught_up(follower, cleaner, orphans, Stuck(bus, ledger, _now)), "cleanup")
 
 
 def _now() -> datetime:
     return datetime.now(UTC)
 
 
-async def _when_caught_up(follower: Projection, cleaner: Cleaner, orphans: Orphans) -> None:
+async def _when_caught_up(follower: Projection, cleaner: Cleaner, orphans: Orphans, stuck: Stuck) -> None:
     await follower.caught_up.wait()
     async with asyncio.TaskGroup() as tasks:
         tasks.create_task(cleaner.run(), name="cleaner")
         tasks.create_task(orphans.run(), name="orphans")
-
-
-class _CaughtUp:
-    """Readiness: the ledger knows what was on the log when we started."""
-
-    def __init__(self, follower: Projection) -> None:
-        self._follower = follower
-
-    async def __call__(self) -> str | None:
-        return None if self._follower.caught_up.is_set() else "the ledger is catching up with the log"
+        tasks.create_task(stuck.run(), name="stuck")
 
 
 class _StoreAnswers:

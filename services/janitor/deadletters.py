@@ -12,13 +12,12 @@ from datetime import datetime
 import msgspec
 import structlog
 from nats.aio.msg import Msg
-from nats.errors import ConnectionClosedError, NoRespondersError
 from nats.errors import Error as NatsError
 from nats.errors import TimeoutError as NatsTimeoutError
 from nats.js.client import JetStreamContext
 from nats.js.errors import NotFoundError
 
-from libs.common.bus import FETCH_TIMEOUT_S, Bus
+from libs.common.bus import FETCH_PAUSE_S, FETCH_TIMEOUT_S, Bus
 from libs.common.errors import BusError, BusUnavailable, ErrorCode
 from libs.common.events import AttemptEvent, Failed, JobEvent, Queued, decode, decode_event
 from libs.common.joblog import job_state
@@ -64,7 +63,8 @@ class DeadLetters:
             await message.ack()
         except msgspec.DecodeError as error:
             log.warning("advisory_unreadable", error=str(error)[:200])
-            await message.ack()
+            with suppress(NatsError):
+                await message.term()
         except (BusError, NatsError, TimeoutError) as error:
             log.warning("dead_letter_waits", error=type(error).__name__)
             with suppress(NatsError):
@@ -78,9 +78,9 @@ class DeadLetters:
             return
         state = await job_state(self._bus, event.job_id)
         if _is_stuck(state, event):
-            await self._bus.publish(self._failed(state, event, advisory))
+            await self._bus.publish(self._failed(state, advisory))
         source = f"{advisory.stream}.{advisory.consumer}.{advisory.stream_seq}"
-        text = f"{_what_happened(event, advisory)} ({event.fact} of {event.job_id})"
+        text = f"{_what_happened(advisory)} ({event.fact} of {event.job_id})"
         await self._bus.publish(alerts.dead_letter(source, event.job_id, text, self._now()))
         log.warning("dead_letter", job_id=event.job_id, fact=event.fact, deliveries=advisory.deliveries)
 
@@ -95,31 +95,29 @@ class DeadLetters:
         except (NatsError, TimeoutError) as error:
             raise BusUnavailable("NATS does not answer") from error
 
-    def _failed(self, state: JobState, event: JobEvent, advisory: Advisory) -> Failed:
+    def _failed(self, state: JobState, advisory: Advisory) -> Failed:
         return Failed(
             id=event_id(state.job_id, "failed", state.attempt),
             at=self._now(),
             job_id=state.job_id,
             attempt=state.attempt,
             code=ErrorCode.JOB_ERROR.value,
-            message=_what_happened(event, advisory),
+            message=_what_happened(advisory),
         )
 
 
 def _is_stuck(state: JobState, event: JobEvent) -> bool:
     """Whether the job still waits for this very message."""
+    if isinstance(event, Queued) and state.phase is Phase.WAITING:
+        # It was worked on; what comes next is decided by its failure.
+        return False
     attempt = event.attempt if isinstance(event, Queued | AttemptEvent | Failed) else 0
     return state.phase not in _SETTLED and attempt == state.attempt
 
 
-def _what_happened(event: JobEvent, advisory: Advisory) -> str:
+def _what_happened(advisory: Advisory) -> str:
     if advisory.reason:
         return f"The {advisory.consumer} consumer refused the job: {advisory.reason}"
-    if isinstance(event, Queued):
-        return (
-            f"The download was given up: its instance died {advisory.deliveries} times. "
-            "The downloader's log says why; try again, or choose another release."
-        )
     return (
         f"The job was given up: {advisory.consumer} could not deal with it in {advisory.deliveries} tries. "
         f"The log of that service says why; try again."
@@ -131,8 +129,8 @@ async def _take(subscription: JetStreamContext.PullSubscription) -> Msg | None:
         [message] = await subscription.fetch(1, timeout=FETCH_TIMEOUT_S)
     except (NatsTimeoutError, TimeoutError):
         return None
-    except (NoRespondersError, NotFoundError, ConnectionClosedError) as error:
+    except NatsError as error:
         log.info("fetch_waits", error=type(error).__name__)
-        await asyncio.sleep(0.5)
+        await asyncio.sleep(FETCH_PAUSE_S)
         return None
     return message

@@ -28,8 +28,9 @@ class Failures:
         match delivery.event:
             case AttemptFailed() as event if event.attempt == state.attempt:
                 await self._decide(state, event)
-            case Failed() if state.phase is Phase.FAILED:
+            case Failed() as event if state.phase is Phase.FAILED:
                 await self._cleaner.erase(state.job_id)
+                await self._alert(state, event)
             case _:
                 log.info("already_settled", job_id=state.job_id, fact=delivery.event.fact)
 
@@ -72,7 +73,9 @@ class Failures:
             message=message,
         )
         await self._bus.publish(failed)
-        name = state.title.name if state.title else state.job_id
-        story = f"{name} could not be fetched: {message}"
-        await self._bus.publish(alerts.job_failed(state.job_id, state.attempt, story, self._now()))
         log.warning("job_failed", job_id=state.job_id, code=code, message=message)
+
+    async def _alert(self, state: JobState, event: Failed) -> None:
+        name = state.title.name if state.title else state.job_id
+        story = f"{name} could not be fetched: {event.message}"
+        await self._bus.publish(alerts.job_failed(state.job_id, event.attempt, story, self._now()))

@@ -43,12 +43,18 @@ class Ledger:
 
     async def films(self) -> list[JobState]:
         """The jobs that have a film in the store: ready, or expired and not yet deleted."""
+        return await self._in_phase(Phase.READY, Phase.EXPIRED)
+
+    async def undecided(self) -> list[JobState]:
+        """The jobs with a release that is being fetched, or will be."""
+        return await self._in_phase(Phase.QUEUED, Phase.DOWNLOADING, Phase.PREPARING, Phase.WAITING)
+
+    async def _in_phase(self, *phases: Phase) -> list[JobState]:
+        marks = ", ".join("?" * len(phases))
+        sql = f"SELECT state FROM ledger WHERE phase IN ({marks}) ORDER BY job_id"  # noqa: S608  (only marks)
 
         def read(connection: sqlite3.Connection) -> list[JobState]:
-            rows = connection.execute(
-                "SELECT state FROM ledger WHERE phase IN (?, ?) ORDER BY job_id", (Phase.READY, Phase.EXPIRED)
-            )
-            return [decode(row["state"], JobState) for row in rows]
+            return [decode(row["state"], JobState) for row in connection.execute(sql, phases)]
 
         return await self._database.run(read)
 

@@ -15,7 +15,7 @@ import pytest
 
 from libs.common import streams
 from libs.common.bus import Bus
-from libs.common.events import Alert, Blame, Failed, JobEvent, Queued, decode, encode
+from libs.common.events import Alert, Blame, Failed, JobEvent, Progress, Queued, decode, encode
 from libs.common.joblog import job_state
 from libs.common.jobs import JobState, Phase, event_id
 from libs.common.objects import ObjectStore, open_store
@@ -210,6 +210,84 @@ async def test_a_failure_told_twice_is_answered_once(bus: Bus, settings: Setting
     assert (await facts(bus)).count("queued") == 2
 
 
+async def test_a_failure_is_told_to_the_owner_whoever_told_it(bus: Bus, settings: Settings) -> None:
+    # As if the janitor had died between the event and the alert.
+    story = Story(at=now())
+    failed = Failed(id="f", at=now(), job_id=JOB, attempt=1, code="JOB_ERROR", message="It broke.")
+    await publish(bus, [story.requested(), story.queued(1), failed])
+    async with janitor(settings):
+        await handled(bus, streams.JANITOR)
+    assert [alert.message for alert in await alerts(bus)] == ["The Matrix could not be fetched: It broke."]
+
+
+# Jobs that nobody works on --------------------------------------------------------------------------------
+
+
+LONG_AGO = timedelta(minutes=21)
+
+
+async def lose_the_work(bus: Bus) -> None:
+    """What a late acknowledgement of an instance does that no longer holds the job."""
+    async with bus.pull(streams.DOWNLOADS) as take:
+        delivery = await take()
+        assert delivery is not None
+        await delivery.done()
+
+
+@pytest.mark.parametrize("phase", [Phase.QUEUED, Phase.DOWNLOADING])
+async def test_a_job_whose_work_was_lost_is_queued_again_once(
+    bus: Bus, settings: Settings, phase: Phase
+) -> None:
+    for job_id in (JOB, "job_2_b"):
+        story = Story(job_id, now() - LONG_AGO)
+        events: dict[Phase, list[JobEvent]] = {Phase.QUEUED: [], Phase.DOWNLOADING: [story.started(1)]}
+        await publish(bus, [story.requested(), story.queued(1, "a", "b"), *events[phase]])
+        await lose_the_work(bus)
+
+    async def both_are_queued() -> bool:
+        return all([(await job_state(bus, job_id)).attempt == 2 for job_id in (JOB, "job_2_b")])
+
+    async with janitor(settings):
+        await eventually(both_are_queued)
+    async with janitor(settings):
+        await asyncio.sleep(0.5)
+    state = await job_state(bus, JOB)
+    assert (state.phase, state.attempt, state.pick) == (Phase.QUEUED, 2, candidate("a"))
+    assert state.alternatives == (candidate("b"),)
+
+
+async def test_a_job_whose_retry_was_lost_is_queued_again(bus: Bus, settings: Settings) -> None:
+    await publish(bus, Story(at=now() - LONG_AGO).until_failure("world"))
+    await lose_the_work(bus)
+    async with bus.pull(streams.JANITOR) as take:
+        delivery = await take()
+        assert delivery is not None
+        await delivery.done()
+    async with janitor(settings):
+        assert (await settles_at(bus, Phase.QUEUED)).attempt == 2
+
+
+@pytest.mark.parametrize(
+    "why", ["its work waits", "it is young", "it tells progress", "a retry is scheduled"]
+)
+async def test_a_job_that_may_go_on_by_itself_is_left_alone(bus: Bus, settings: Settings, why: str) -> None:
+    at = now() if why == "it is young" else now() - LONG_AGO
+    story = Story(at=at)
+    await publish(bus, [story.requested(), story.queued(1), story.started(1)])
+    if why != "its work waits":
+        await lose_the_work(bus)
+    if why == "it tells progress":
+        told = Progress(
+            at=now(), job_id=JOB, attempt=1, delivery=1, stage="downloading", done_bytes=1, total_bytes=2
+        )
+        await bus.progress(told)
+    if why == "a retry is scheduled":
+        await bus.publish_at(story.queued(2), now() + timedelta(hours=1))
+    async with janitor(settings):
+        await asyncio.sleep(1)
+    assert (await job_state(bus, JOB)).attempt == 1
+
+
 # The end of a film ----------------------------------------------------------------------------------------
 
 
@@ -374,10 +452,9 @@ async def test_the_ledger_is_the_same_when_it_is_rebuilt(
 # Dead letters ---------------------------------------------------------------------------------------------
 
 
-async def test_an_instance_that_dies_every_time_ends_the_job(bus: Bus, settings: Settings) -> None:
-    story = Story(at=now())
-    await publish(bus, [story.requested(), story.queued(1)])
-    subscription = await bus.js.pull_subscribe_bind(streams.DOWNLOADS, streams.JOBS)
+async def test_a_message_that_nobody_can_handle_ends_the_job(bus: Bus, settings: Settings) -> None:
+    await bus.publish(Story(at=now()).requested())
+    subscription = await bus.js.pull_subscribe_bind(streams.INDEXER, streams.JOBS)
     for _ in range(streams.MAX_DELIVERIES):
         [message] = await subscription.fetch(1, timeout=5)
         await message.nak(delay=0.01)
@@ -388,9 +465,23 @@ async def test_an_instance_that_dies_every_time_ends_the_job(bus: Bus, settings:
     async with janitor(settings):
         state = await settles_at(bus, Phase.FAILED)
         await handled(bus, streams.JANITOR_DEAD)
+        await handled(bus, streams.JANITOR)
     assert state.error_code == "JOB_ERROR"
-    assert f"died {streams.MAX_DELIVERIES} times" in (state.error_message or "")
-    assert [alert.kind for alert in await alerts(bus)] == ["dead_letter"]
+    assert f"in {streams.MAX_DELIVERIES} tries" in (state.error_message or "")
+    assert sorted(alert.kind for alert in await alerts(bus)) == ["dead_letter", "job_failed"]
+
+
+async def test_no_number_of_stopped_instances_ends_a_job(bus: Bus) -> None:
+    story = Story(at=now())
+    await publish(bus, [story.requested(), story.queued(1)])
+    async with bus.pull(streams.DOWNLOADS) as take:
+        for number in range(1, streams.MAX_DELIVERIES + 3):
+            delivery = await take()
+            assert delivery is not None
+            assert delivery.number == number
+            await delivery.again(0.01)
+    assert await bus.backlog(streams.DOWNLOADS) == 1
+    assert await bus.last_sequence(streams.DEAD, ["$JS.EVENT.ADVISORY.>"]) == 0
 
 
 async def test_a_refused_message_ends_the_job_with_the_reason(bus: Bus, settings: Settings) -> None:
@@ -410,6 +501,7 @@ async def test_a_refused_message_ends_the_job_with_the_reason(bus: Bus, settings
         pytest.param(["queued 1", "started 1", "ready"], 2, Phase.READY, id="it went on to the end"),
         pytest.param(["queued 1", "queued 2"], 2, Phase.QUEUED, id="it went on with another attempt"),
         pytest.param(["queued 1"], 1, Phase.QUEUED, id="its request was answered"),
+        pytest.param(["queued 1", "started 1", "failed 1"], 2, Phase.WAITING, id="its failure is decided on"),
     ],
 )
 async def test_a_dead_letter_does_not_end_a_job_that_went_on(
@@ -420,6 +512,7 @@ async def test_a_dead_letter_does_not_end_a_job_that_went_on(
         "queued 1": story.queued(1),
         "queued 2": story.queued(2),
         "started 1": story.started(1),
+        "failed 1": story.attempt_failed(1, "world"),
         "ready": story.ready(),
     }
     await publish(bus, [story.requested(), *(made[name] for name in events)])

@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 from libs.common import events as e
 from libs.common.jobs import (
     FIRST_RETRY_S,
+    MAX_INSTANCES,
     RETRIES,
     GiveUp,
     JobState,
@@ -17,6 +18,7 @@ from libs.common.jobs import (
     TryAgain,
     TryNext,
     after_failure,
+    died_too_often,
     event_id,
     new_job_id,
 )
@@ -300,6 +302,16 @@ def test_nothing_is_decided_while_nothing_failed(story: Story) -> None:
     for cut in range(len(story.events) + 1):
         state = fold(story.events[:cut])
         assert (after_failure(state) is None) == (state.phase is not Phase.WAITING)
+
+
+def test_an_attempt_whose_instances_all_died_fails_and_may_be_tried_again() -> None:
+    assert all(died_too_often(delivery) is None for delivery in range(1, MAX_INSTANCES + 1))
+    last = MAX_INSTANCES + 1
+    message = died_too_often(last)
+    assert message
+    assert f"{MAX_INSTANCES} times" in message
+    story = Story().requested().queued(1).started(1, last).attempt_failed(1, last, blame="world")
+    assert isinstance(after_failure(fold(story.events)), TryAgain)
 
 
 def test_job_ids_are_unique_and_tell_when() -> None:
