@@ -10,9 +10,13 @@ from typing import Any, cast
 from msgspec.structs import replace
 
 from libs.cli.failure import CommandFailed
+from libs.common.errors import SettingsError
+from libs.common.listening import listen
 from libs.common.settings import Settings
 
 SERVICES_FILE = "services.json"
+PRIVATE = 0o077
+"""The umask of all that runs: databases, logs and films are nobody else's on this machine."""
 
 
 def write_json(path: Path, content: Any) -> None:
@@ -76,11 +80,11 @@ class Ports:
 
 
 def is_free(host: str, port: int) -> bool:
-    """Whether we could listen there now. Raises OSError if the host isn't this machine's."""
+    """Whether we could listen there now. Raises `SettingsError` if the host isn't this machine's."""
     try:
-        socket.create_server((host, port)).close()
-    except OSError as error:
-        if error.errno == errno.EADDRINUSE:
+        listen(host, port).close()
+    except SettingsError as error:
+        if isinstance(error.__cause__, OSError) and error.__cause__.errno == errno.EADDRINUSE:
             return False
         raise
     return True

@@ -2,14 +2,16 @@
 
 import argparse
 import importlib
+import os
 
 from libs.cli.configuration import settings_of
 from libs.cli.failure import CommandFailed
-from libs.cli.running import with_broker
+from libs.cli.running import PRIVATE, with_broker
 from libs.common.service import run as live
 
 
 def run(arguments: argparse.Namespace) -> int:
+    os.umask(PRIVATE)
     settings = with_broker(settings_of(arguments))
     name: str = arguments.name
     try:
@@ -19,5 +21,4 @@ def run(arguments: argparse.Namespace) -> int:
             f"The {name} service can't start: the package {error.name} is missing. "
             f"Install what it needs: pip install 'matinee[{name}]'."
         ) from error
-    live(name, settings, app.body)
-    return 0
+    return live(name, settings, app.body)

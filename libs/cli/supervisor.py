@@ -14,7 +14,15 @@ from libs.cli.failure import CommandFailed
 from libs.cli.logfile import LogFile, loud
 from libs.cli.readiness import troubles
 from libs.cli.running import SERVICES_FILE, Ports, write_json
-from libs.common.settings import ENV_PREFIX, SERVICES, Settings, as_environment
+from libs.common.settings import (
+    ENV_PREFIX,
+    SERVICES,
+    Settings,
+    as_environment,
+    chosen_ports,
+    gateway_address,
+    port_variable,
+)
 
 # `libs.common.service` reads it; importing that would double the supervisor's size.
 LIFELINE = f"{ENV_PREFIX}LIFELINE_FD"
@@ -76,16 +84,17 @@ class Supervisor:
     def start_services(self, settings: Settings) -> None:
         """Start all five at once, with these very settings."""
         self._urls.setdefault("nats", settings.nats.url)
+        chosen = chosen_ports(os.environ)
         environment = _bare_environment() | as_environment(settings) | {LIFELINE: str(self._lifeline)}
         for name in SERVICES:
-            variable = f"{ENV_PREFIX}{name.upper()}_PORT"
             if name == "streamer":
-                host, port = _reachable(settings.gateway.host), str(settings.gateway.port)
+                address, port = gateway_address(settings), settings.gateway.port
             else:
-                host, port = "127.0.0.1", os.environ.get(variable) or str(self._ports.of(name))
+                port = chosen.get(name) or self._ports.of(name)
+                address = f"127.0.0.1:{port}"
             command = [sys.executable, "-m", "libs.cli.main", "service", name, "--data", str(settings.data)]
-            self._add(name, command, environment | {variable: port})
-            self._urls[name] = f"http://{host}:{port}"
+            self._add(name, command, environment | {port_variable(name): str(port)})
+            self._urls[name] = f"http://{address}"
 
     def _add(
         self,
@@ -189,7 +198,3 @@ class Supervisor:
 def _bare_environment() -> dict[str, str]:
     """Ours without any setting: a child gets the effective ones, or none."""
     return {k: v for k, v in os.environ.items() if not k.startswith(ENV_PREFIX)}
-
-
-def _reachable(host: str) -> str:
-    return "127.0.0.1" if host in ("0.0.0.0", "::", "") else host  # noqa: S104  (compared, not listened on)

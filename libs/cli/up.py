@@ -5,7 +5,9 @@ import asyncio
 import os
 import signal
 from contextlib import suppress
+from ipaddress import ip_address
 from typing import Any
+from urllib.parse import urlsplit
 
 from msgspec.structs import replace
 
@@ -13,25 +15,28 @@ from libs.cli.configuration import DEFAULT_FILE, settings_of
 from libs.cli.demo import DATA, sandbox_environment
 from libs.cli.failure import CommandFailed
 from libs.cli.premises import end_leftovers, occupied
-from libs.cli.running import Ports, is_free
+from libs.cli.running import PRIVATE, Ports, is_free
 from libs.cli.supervisor import Supervisor
-from libs.common.settings import Settings
+from libs.common.errors import SettingsError
+from libs.common.settings import Settings, chosen_ports, port_variable
 
 
 def run(arguments: argparse.Namespace) -> int:
+    os.umask(PRIVATE)
     settings = _settings(arguments, dict(os.environ))
     with occupied(settings):
         if end_leftovers(settings):
             _say("An earlier Matinee was killed here; what it left running has been ended.")
-        _check_gateway(settings)
+        _check_ports(settings)
         try:
             asyncio.run(_until_stopped(arguments, settings))
         except ExceptionGroup as group:
             # What a person can mend is not told as a stack of tasks.
-            failures = group.subgroup(CommandFailed)
-            if failures is None:
-                raise
-            raise failures.exceptions[0] from group
+            if failures := group.subgroup(CommandFailed):
+                raise failures.exceptions[0] from group
+            if failures := group.subgroup(OSError):
+                raise CommandFailed(f"Matinee can't go on: {failures.exceptions[0]}.") from group
+            raise
     return 0
 
 
@@ -39,27 +44,45 @@ def _settings(arguments: argparse.Namespace, environ: dict[str, str]) -> Setting
     overrides: dict[str, Any] = {}
     if arguments.port is not None:
         overrides["gateway.port"] = arguments.port
-    if not arguments.sandbox:
-        return settings_of(arguments, environ=environ, default_file=DEFAULT_FILE, **overrides)
-    if not arguments.data:
+    if arguments.sandbox and not arguments.data:
         arguments.data = DATA
     # The owner's own file is none of the demo's business: it may name a bucket that is in use.
-    return settings_of(arguments, environ=environ, default_file=None, **overrides)
+    default_file = None if arguments.sandbox else DEFAULT_FILE
+    settings = settings_of(arguments, environ=environ, default_file=default_file, **overrides)
+    return settings if arguments.port is None else at_port(settings, arguments.port)
 
 
-def _check_gateway(settings: Settings) -> None:
-    host, port = settings.gateway.host, settings.gateway.port
+def at_port(settings: Settings, port: int) -> Settings:
+    """A public address on this machine itself follows the port; a proxy's stays what it is."""
+    parts = urlsplit(settings.public_url)
+    host = parts.hostname or ""
+    if host != "localhost" and not _is_loopback(host):
+        return settings
+    shown = f"[{host}]" if ":" in host else host
+    return replace(settings, public_url=parts._replace(netloc=f"{shown}:{port}").geturl())
+
+
+def _is_loopback(host: str) -> bool:
+    try:
+        return ip_address(host).is_loopback
+    except ValueError:
+        return False
+
+
+def _check_ports(settings: Settings) -> None:
+    _check_port(settings.gateway.host, settings.gateway.port, "name another port by --port")
+    for service, port in chosen_ports(os.environ).items():
+        if service != "streamer":
+            _check_port("127.0.0.1", port, f"set another {port_variable(service)}")
+
+
+def _check_port(host: str, port: int, remedy: str) -> None:
     try:
         free = is_free(host, port)
-    except OSError as error:
-        raise CommandFailed(
-            f"Matinee can't listen on {host}:{port}: {error.strerror}. "
-            "Correct [gateway] in the settings, or name another port by --port."
-        ) from error
+    except SettingsError as error:
+        raise CommandFailed(f"{error} Correct [gateway] in the settings, or {remedy}.") from error
     if not free:
-        raise CommandFailed(
-            f"Port {port} of {host} is in use by another program: stop that, or name another port by --port."
-        )
+        raise CommandFailed(f"Port {port} of {host} is in use by another program: stop that, or {remedy}.")
 
 
 async def _until_stopped(arguments: argparse.Namespace, settings: Settings) -> None:

@@ -6,13 +6,14 @@ A raw ASGI app, so that a small service needs no web framework for it.
 
 import asyncio
 import contextlib
-import socket
 from collections.abc import Awaitable, Callable, MutableMapping
 from typing import Any, Self
 
 import msgspec
 import uvicorn
 from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
+
+from libs.common.listening import listen
 
 from libs.common.connection import SERVED_MAX, ImpatientConnection
 from libs.common.errors import ErrorCode
@@ -99,7 +100,7 @@ class HttpServer:
             server_header=False,
         )
         self._server = QuietServer(config)
-        self._socket = socket.create_server((host, port))
+        self._socket = listen(host, port)
         self._task: asyncio.Task[None] | None = None
 
     async def _current(self, scope: Scope, receive: Receive, send: Send) -> None:

@@ -9,12 +9,14 @@ import contextlib
 import importlib.metadata
 import os
 import signal
+import sys
 from collections.abc import Awaitable, Callable, Coroutine
-from typing import Any, TypedDict
+from typing import Any, TypedDict, cast
 
 import structlog
 
 from libs.common.bus import Bus
+from libs.common.errors import SettingsError
 from libs.common.errors import BusUnavailable
 from libs.common.health import Check, Health, HttpServer
 from libs.common.settings import Settings
@@ -102,11 +104,33 @@ async def _bounded(close: Callable[[], Awaitable[None]]) -> None:
 Body = Callable[[Service], Awaitable[None]]
 
 
-def run(name: str, settings: Settings, body: Body) -> None:
-    """Run a service until it is told to stop. Its port answers before anything else works."""
+def run(name: str, settings: Settings, body: Body) -> int:
+    """Run a service until it is told to stop; its exit code. Its port answers before anything else works.
+
+    If it fails of what the owner can mend (a setting, the disk), that is the last line on stderr, and 1.
+    """
     configure_logs(name, settings.secrets())
     BUILD.labels(service=name, version=version()).set(1)
-    asyncio.run(_live(name, settings, body))
+    failed = False
+    try:
+        asyncio.run(_live(name, settings, body))
+    except* SettingsError as failures:
+        failed = True
+        _say(name, failures)
+    except* OSError as failures:
+        failed = True
+        log.info("failed", exc_info=True)
+        _say(name, failures)
+    return int(failed)
+
+
+def _say(name: str, failures: BaseExceptionGroup[Exception]) -> None:
+    failure: BaseException = failures
+    while isinstance(failure, BaseExceptionGroup):
+        failure = cast("BaseExceptionGroup[BaseException]", failure).exceptions[0]
+    where = f"{failure.filename}: " if isinstance(failure, OSError) and failure.filename else ""
+    why = (failure.strerror if isinstance(failure, OSError) else str(failure)) or type(failure).__name__
+    sys.stderr.write(f"The {name} service can't run: {where}{why}\n")
 
 
 async def _live(name: str, settings: Settings, body: Body) -> None:

@@ -146,6 +146,7 @@ def load(
     `path` must exist if given. `overrides` are dotted keys (`gateway.port`) from the command line.
     """
     env = os.environ if environ is None else environ
+    chosen_ports(env)
     tree = _from_file(path) if path else {}
     for key, value in _from_environment(env):
         _put(tree, key, value)
@@ -161,6 +162,25 @@ def load(
         settings = replace(settings, public_url=f"http://{gateway_address(settings)}")
     _check(settings)
     return settings
+
+
+def port_variable(service: str) -> str:
+    return f"{ENV_PREFIX}{service.upper()}_PORT"
+
+
+def chosen_ports(env: Mapping[str, str]) -> dict[str, int]:
+    """The ports that services are told to listen on; 0 is any free one. Raises `SettingsError`."""
+    found: dict[str, int] = {}
+    for service in SERVICES:
+        text = env.get(port_variable(service), "")
+        if not text:
+            continue
+        if not (text.isascii() and text.isdecimal() and int(text) <= _MAX_PORT):
+            raise SettingsError(
+                f"{port_variable(service)} must be a port, 0 to {_MAX_PORT}, not {text[:40]!r}."
+            )
+        found[service] = int(text)
+    return found
 
 
 def gateway_address(settings: Settings) -> str:

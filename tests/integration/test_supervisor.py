@@ -135,6 +135,18 @@ def test_everything_starts_is_announced_once_and_stops(data: Path) -> None:
         assert time.monotonic() - asked < 7
         assert running.left_running() == []
         assert not (data / "run" / "services.json").exists()
+    made = list(data.rglob("*"))
+    assert {path.name for path in made} >= {"streamer.sqlite3", "nats.log", "nats.conf", "jetstream"}
+    assert [path for path in made if path.stat().st_mode & 0o077] == []
+
+
+def test_the_gateway_may_listen_on_ipv6(data: Path) -> None:
+    data.mkdir()
+    config = data / "matinee.toml"
+    config.write_text('[gateway]\nhost = "::1"\n')
+    with up(data, port := free_port(), "--config", str(config)) as running:
+        eventually(lambda: f"Matinee is ready: http://[::1]:{port}" in running.said, START_S)
+        assert running.is_ready("streamer")
 
 
 def test_a_second_one_on_the_same_directory_is_refused(data: Path) -> None:

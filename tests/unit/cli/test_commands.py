@@ -1,6 +1,8 @@
 """What a person gets who types something."""
 
 import json
+import os
+import socket
 import subprocess
 import sys
 from pathlib import Path
@@ -8,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from libs.cli.main import SERVICES, main
+from libs.cli.up import at_port
 from libs.common import settings
 
 
@@ -39,6 +42,56 @@ def test_wrong_settings_are_named_and_nothing_starts(
     assert main(["up"]) == 2
     assert says in capsys.readouterr().err
     assert [path.name for path in nowhere.iterdir()] == ["matinee.toml"]
+
+
+def test_a_port_that_is_none_is_said(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("MATINEE_CATALOG_PORT", "abc")
+    assert main(["up"]) == 2
+    assert "MATINEE_CATALOG_PORT must be a port, 0 to 65535, not 'abc'." in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("command", "says"),
+    [
+        (["up"], "Port {0} of 127.0.0.1 is in use by another program: stop that, or set another MATINEE_CAT"),
+        (
+            ["service", "catalog"],
+            "The catalog service can't run: Matinee can't listen on 127.0.0.1, port {0}: Address already",
+        ),
+    ],
+)
+def test_a_services_port_in_use_is_said(nowhere: Path, command: list[str], says: str) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = taken.getsockname()[1]
+        environment = {"MATINEE_CATALOG_PORT": str(port), "MATINEE_NATS_URL": "nats://127.0.0.1:9"}
+        ended = subprocess.run(
+            [sys.executable, "-m", "libs.cli.main", *command, "--data", nowhere / "data"],
+            cwd=Path(settings.__file__).parents[2],
+            env=os.environ | environment,
+            capture_output=True,
+            text=True,
+            check=False,
+            timeout=60,
+        )
+    assert ended.returncode == 1
+    assert ended.stderr.splitlines()[-1].startswith(says.format(port))
+    assert "Traceback" not in ended.stderr
+
+
+@pytest.mark.parametrize(
+    ("public_url", "followed"),
+    [
+        ("http://127.0.0.1:8080", "http://127.0.0.1:9000"),
+        ("http://localhost/films", "http://localhost:9000/films"),
+        ("http://[::1]:8080", "http://[::1]:9000"),
+        ("https://films.example.org", "https://films.example.org"),
+        ("http://192.168.1.2:8080", "http://192.168.1.2:8080"),
+    ],
+)
+def test_a_public_address_here_follows_the_port(public_url: str, followed: str) -> None:
+    assert at_port(settings.Settings(public_url=public_url), 9000).public_url == followed
 
 
 def test_a_named_file_must_be_there(nowhere: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -1,0 +1,20 @@
+"""Listening on an address that the owner chose, of either family."""
+
+import socket
+
+from libs.common.errors import SettingsError
+
+
+def listen(host: str, port: int) -> socket.socket:
+    """Listens there; port 0 is any free one, and `::` all addresses of both families.
+
+    Raises `SettingsError` (its cause is the OSError) if the port is taken, or the host isn't this machine's.
+    """
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    try:
+        return socket.create_server((host, port), family=family, dualstack_ipv6=host == "::")
+    except (OSError, UnicodeError) as error:
+        text = (error.strerror or "") if isinstance(error, OSError) else "no such host"
+        # The standard library repeats the address in brackets.
+        reason = text.partition(" (while ")[0]
+        raise SettingsError(f"Matinee can't listen on {host}, port {port}: {reason}.") from error
