@@ -65,19 +65,22 @@ class Tmdb:
         return await self._page("/3/movie/top_rated", page)
 
     async def similar(self, movie_id: int, page: int) -> MoviePage:
-        return await self._page(f"/3/movie/{movie_id}/similar", page)
+        return await self._page(f"/3/movie/{movie_id}/similar", page, is_of_title=True)
 
     async def movie(self, movie_id: int) -> MovieDetails:
         answer = await self._get(
-            f"/3/movie/{movie_id}", movies.TmdbDetails, {"append_to_response": "credits"}
+            f"/3/movie/{movie_id}",
+            movies.TmdbDetails,
+            {"append_to_response": "credits"},
+            is_of_title=True,
         )
         return movies.details(answer, await self._image_base())
 
     async def close(self) -> None:
         await self._upstream.close()
 
-    async def _page(self, path: str, page: int, **params: str) -> MoviePage:
-        answer = await self._get(path, movies.TmdbPage, {**params, "page": page})
+    async def _page(self, path: str, page: int, *, is_of_title: bool = False, **params: str) -> MoviePage:
+        answer = await self._get(path, movies.TmdbPage, {**params, "page": page}, is_of_title=is_of_title)
         return movies.page(answer, page, await self._image_base())
 
     async def _image_base(self) -> str:
@@ -94,7 +97,9 @@ class Tmdb:
             self._images_until = time.monotonic() + IMAGES_RETRIED_S
         return self._images
 
-    async def _get(self, path: str, kind: type[T], params: dict[str, str | int]) -> T:
+    async def _get(
+        self, path: str, kind: type[T], params: dict[str, str | int], *, is_of_title: bool = False
+    ) -> T:
         if not self._token:
             message = (
                 "No TMDB key is set: put it into [tmdb] token or TMDB_API_KEY "
@@ -107,7 +112,7 @@ class Tmdb:
                 path, params=params, headers=headers, max_bytes=ANSWER_BYTES_MAX, same_hosts_only=True
             )
         except UpstreamError as error:
-            raise _translated(error) from error
+            raise _translated(error, is_of_title=is_of_title) from error
         try:
             return msgspec.json.decode(response.body, type=kind)
         # Besides its own errors msgspec lets out UnicodeDecodeError and, for deep nesting, RecursionError.
@@ -116,11 +121,14 @@ class Tmdb:
             raise TmdbError(ErrorCode.TMDB_ERROR, message, passing=False) from error
 
 
-def _translated(error: UpstreamError) -> TmdbError:
+def _translated(error: UpstreamError, *, is_of_title: bool) -> TmdbError:
     code = ErrorCode.TMDB_ERROR
     match error.kind:
-        case "not_found":
+        case "not_found" if is_of_title:
             code, message = ErrorCode.NOT_FOUND, "That title isn't on TMDB (any more)."
+        case "not_found":
+            # Lists and the search are always there.
+            message = "TMDB has no such address; check [tmdb] url."
         case "unauthorized":
             message = "TMDB does not accept the key; check [tmdb] token (it wants the read access token)."
         case "rate_limited":

@@ -156,6 +156,15 @@ async def test_each_fault_has_its_code(
 
 
 @pytest.mark.usefixtures("catalog")
+@pytest.mark.parametrize("query", [SearchMovies(query="lanterns"), ListMovies(list="popular")], ids=repr)
+async def test_a_list_that_is_not_there_is_a_wrong_address(bus: Bus, sandbox: Sandbox, query: Query) -> None:
+    sandbox.faults.set(Faults(tmdb=TmdbFaults(status=404)))
+    error = await refusal(bus, query)
+    assert error.code is ErrorCode.TMDB_ERROR
+    assert "check [tmdb] url" in error.message
+
+
+@pytest.mark.usefixtures("catalog")
 async def test_a_title_that_is_not_there(bus: Bus) -> None:
     assert (await refusal(bus, GetMovie(movie_id=1))).code is ErrorCode.NOT_FOUND
 
