@@ -4,6 +4,7 @@ from datetime import UTC, datetime, timedelta
 
 import msgspec
 
+from libs.common.events import Progress
 from libs.common.jobs import JobState, MovieStatus, Phase, TryAgain, after_failure
 from services.streamer.progress import RUNNING, Shown
 
@@ -57,7 +58,7 @@ def job_view(state: JobState, shown: Shown | None) -> JobView:
         title=state.title.name,
         poster_url=state.title.poster_url,
         status=state.movie_status,
-        stage=now.stage if now else None,
+        stage=_stage(state, now),
         progress=_percent(state, shown),
         playable=state.phase is Phase.READY or state.play is not None,
         error_message=state.error_message if is_troubled else None,
@@ -81,6 +82,12 @@ def job_status(view: JobView) -> JobStatus:
     return JobStatus(
         job_id=view.job_id, status=view.status, progress=view.progress, error_message=view.error_message
     )
+
+
+def _stage(state: JobState, now: Progress | None) -> str | None:
+    # An instance's last word can be older than its last event.
+    is_past = state.phase is Phase.PREPARING and now is not None and now.stage == "opening"
+    return now.stage if now and not is_past else None
 
 
 def _percent(state: JobState, shown: Shown | None) -> float:

@@ -1,6 +1,7 @@
 """A job's view in each phase of its life."""
 
 from datetime import UTC, datetime, timedelta, timezone
+from typing import Literal
 
 import msgspec
 import pytest
@@ -13,8 +14,12 @@ from tests.support.gateway import Story
 
 NOW = datetime(2026, 1, 1, tzinfo=UTC)
 
+Stage = Literal["opening", "downloading", "repairing", "publishing"]
 
-def view_of(story: Story, events: list[JobEvent], *, done: int | None = None) -> JobView:
+
+def view_of(
+    story: Story, events: list[JobEvent], *, done: int | None = None, stage: Stage = "downloading"
+) -> JobView:
     state, board = JobState(job_id=story.job_id), ProgressBoard()
     for event in events:
         state = state.apply(event)
@@ -25,7 +30,7 @@ def view_of(story: Story, events: list[JobEvent], *, done: int | None = None) ->
                 job_id=story.job_id,
                 attempt=1,
                 delivery=1,
-                stage="downloading",
+                stage=stage,
                 done_bytes=done,
                 total_bytes=1000,
                 speed_bps=10.0,
@@ -51,6 +56,20 @@ def test_each_phase_has_its_status(phase: str, status: str, progress: float, pla
     view = view_of(story, story.up_to(phase), done=123)
     assert (view.status, view.progress, view.playable) == (status, progress, playable)
     assert (view.movie_id, view.title) == (5, "Film 5")
+
+
+@pytest.mark.parametrize(
+    ("phase", "stage", "shown"),
+    [
+        ("downloading", "opening", "opening"),
+        ("preparing", "opening", None),
+        ("preparing", "repairing", "repairing"),
+        ("ready", "publishing", None),
+    ],
+)
+def test_what_is_prepared_is_not_being_opened(phase: str, stage: Stage, shown: str | None) -> None:
+    story = Story(5, 1)
+    assert view_of(story, story.up_to(phase), done=0, stage=stage).stage == shown
 
 
 def failed(story: Story, blame: Blame) -> AttemptFailed:
