@@ -30,6 +30,11 @@ class AuthState(msgspec.Struct, frozen=True, kw_only=True):
 class NewPassword(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     password: Annotated[str, msgspec.Meta(min_length=MIN_PASSWORD_CHARS, max_length=MAX_PASSWORD_CHARS)]
 
+    def __post_init__(self) -> None:
+        # A struct's ValueError becomes a validation error with this very sentence.
+        if not self.password.strip():
+            raise ValueError("A password must be more than spaces.")
+
 
 class Password(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     password: Annotated[str, msgspec.Meta(max_length=MAX_PASSWORD_CHARS)]

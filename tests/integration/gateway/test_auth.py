@@ -35,7 +35,7 @@ async def test_two_set_ups_at_once_give_one_owner(house: Running) -> None:
 
 
 async def test_a_password_has_8_to_200_characters(stranger: httpx.AsyncClient) -> None:
-    for password in ("", "seven77", "x" * 201, None, 5):
+    for password in ("", "seven77", "x" * 201, " " * 8, "\t\u3000\xa0" * 4, None, 5):
         response = await stranger.post("/auth/setup", json={"password": password})
         assert refusal(response) == (400, "INVALID_INPUT"), password
     assert (await stranger.get("/auth/state")).json()["setup_required"] is True
