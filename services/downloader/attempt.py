@@ -29,6 +29,7 @@ from libs.common.play import play_token
 from libs.common.security import sign
 from libs.common.service import version
 from libs.common.settings import Settings
+from services.downloader.choose import Wanted
 from services.downloader.describe import Description
 from services.downloader.errors import DownloaderError, ServerRefused
 from services.downloader.pipeline import Pipeline, Target
@@ -120,6 +121,9 @@ class Attempt:
         target = Target(
             prefix=film_prefix(queued.job_id),
             sidecar=_sidecar(queued),
+            wanted=Wanted(
+                title=queued.title.name, year=queued.title.year, runtime_min=queued.title.runtime_min
+            ),
             max_film_bytes=settings.downloader.max_film_bytes,
             on_scratch_disk=_on_one_disk(settings),
         )
