@@ -13,7 +13,8 @@ def listen(host: str, port: int) -> socket.socket:
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
     try:
         return socket.create_server((host, port), family=family, dualstack_ipv6=host == "::")
-    except (OSError, UnicodeError) as error:
+    except (OSError, TypeError) as error:
+        # A name that can't be one at all is a TypeError.
         text = (error.strerror or "") if isinstance(error, OSError) else "no such host"
         # The standard library repeats the address in brackets.
         reason = text.partition(" (while ")[0]
