@@ -13,6 +13,10 @@ PROOFS_MAX: Final = 16
 """Missing articles that are asked for in earnest before a STAT is believed: some servers' index is behind."""
 
 
+PROOFS_ENOUGH: Final = 4
+"""Answers that are waited for: some of them may stand behind articles on a slow line."""
+
+
 def sample(missing: Sequence[Place]) -> list[Place]:
     """Some of them, from everywhere."""
     step = max(-(-len(missing) // PROOFS_MAX), 1)

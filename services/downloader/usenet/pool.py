@@ -95,6 +95,7 @@ class Engine:
         self._player_at = -PLAYER_MEMORY_S
         self._closing = False
         self._sweep: _Sweep | None = None
+        self._inquirers: set[Connection] = set()
         self._races = Races()
         self._races_due_at = 0.0
         self._log = structlog.get_logger().bind(component="usenet")
@@ -116,8 +117,13 @@ class Engine:
         """Ask the servers which of these they have. Once in the engine's life; any thread.
 
         It takes at most a quarter of the connections from the fill, and waits for whatever is more urgent.
+        They stay free of the fill until `end_survey`, so that what is asked for in doubt comes at once.
         """
         self._tell(lambda now: self._begin_survey(inquiries, is_there, tell, now))
+
+    def end_survey(self) -> None:
+        """The fill may have all connections again. Any thread."""
+        self._tell(lambda _: self._inquirers.clear())
 
     def close(self) -> None:
         """Stop at once; nothing more is delivered. Blocks until the thread and its sockets are gone."""
@@ -217,6 +223,7 @@ class Engine:
             inquiries = survey.take(upstream, INQUIRIES_MAX - connection.inquiries)
             if not inquiries:
                 return
+            self._inquirers.add(connection)
             try:
                 connection.inquire(inquiries, now)
             except ConnectionFault as fault:
@@ -236,17 +243,27 @@ class Engine:
             return
         player_near = now - self._player_at < PLAYER_MEMORY_S
         connections = [connection for connection in upstream.connections if connection.ready]
-        connections.sort(key=lambda connection: connection.inquiries)
+        connections.sort(key=lambda connection: connection in self._inquirers)
         alone = len(connections) == 1
+        self._hurry_past_the_fill(upstream, now)
         for depth in range(DEPTH_MAX):
             for connection in connections:
                 if connection.bodies != depth or depth >= connection.depth or not connection.ready:
                     continue
-                busy = (player_near and depth) or (connection.inquiries and not alone)
+                busy = (player_near and depth) or (connection in self._inquirers and not alone)
                 article = upstream.next_article(Urgency.DESCRIBE if busy else Urgency.FILL)
                 if article is None:
                     if busy and upstream.waiting:
                         continue
+                    return
+                self._ask(upstream, connection, article, now)
+
+    def _hurry_past_the_fill(self, upstream: Upstream, now: float) -> None:
+        """What is urgent goes first where no fill article is ahead of it."""
+        for connection in [c for c in upstream.connections if c in self._inquirers and not c.inquiries]:
+            while connection.ready and connection.bodies < connection.depth:
+                article = upstream.next_article(Urgency.DESCRIBE)
+                if article is None:
                     return
                 self._ask(upstream, connection, article, now)
 
@@ -455,6 +472,7 @@ class Engine:
             self._selector.unregister(connection.fileno)
         self._owners.pop(connection, None)
         self._unread.discard(connection)
+        self._inquirers.discard(connection)
         connection.close()
 
 

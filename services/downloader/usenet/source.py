@@ -24,7 +24,7 @@ from services.downloader.source import (
     Urgency,
 )
 from services.downloader.usenet.articles import Parts, part_header
-from services.downloader.usenet.census import file_census, sample
+from services.downloader.usenet.census import PROOFS_ENOUGH, file_census, sample
 from services.downloader.usenet.filling import Filling
 from services.downloader.usenet.lanes import Article, Inquiry, Missing, Outcome, Stopped
 from services.downloader.usenet.naming import clean_name, name_in_subject
@@ -111,7 +111,12 @@ class UsenetSource:
         if self._survey is None:
             self._survey = self._loop.create_future()
             self._engine.survey(self._inquiries(), self._is_there, self._surveyed)
-        surveyed = await asyncio.shield(self._survey)
+        try:
+            return await self._judged(await asyncio.shield(self._survey))
+        finally:
+            self._engine.end_survey()
+
+    async def _judged(self, surveyed: Surveyed) -> Census:
         articles = sum(len(post.segments) for post in self._posts)
         missing = [(inquiry.file, inquiry.slot) for inquiry in surveyed.missing]
         if await self._belied(missing):
@@ -239,7 +244,11 @@ class UsenetSource:
         """Whether any of what the servers denied can be had from them all the same."""
         proofs = sample(missing)
         try:
-            await self._sweep(proofs)
+            with self._requests.request(Urgency.DESCRIBE) as request:
+                answered = len(self._take_up(request, proofs))
+                while request.awaited and answered < PROOFS_ENOUGH:
+                    await request.settled()
+                    answered += 1
         except DownloaderError:
             return True
         return any(self._parts[file].landed(slot) is not None for file, slot in missing)
