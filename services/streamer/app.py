@@ -1,6 +1,7 @@
 """The gateway: the one door of the house. Wiring only."""
 
 import time
+from collections.abc import Sequence
 from datetime import UTC, datetime
 from typing import Any
 
@@ -11,6 +12,7 @@ from litestar.openapi import OpenAPIConfig
 from litestar.openapi.spec import Components, SecurityScheme
 
 from libs.common import streams
+from libs.common.bus import Stored
 from libs.common.installation import installation_secret, installation_store
 from libs.common.projection import Database, Projection
 from libs.common.service import Service, version
@@ -31,6 +33,7 @@ from services.streamer.auth.owner import Owner
 from services.streamer.auth.sessions import Sessions
 from services.streamer.auth.throttle import Throttle
 from services.streamer.jobs import Jobs
+from services.streamer.metrics import Figures
 from services.streamer.names import Names
 from services.streamer.playback import Playback
 from services.streamer.progress import ProgressBoard, follow_progress
@@ -57,16 +60,19 @@ async def body(service: Service) -> None:
     projection = Projection(bus, database, streams.JOBS, streams.EVENT_SUBJECTS, apply)
     store, board = JobStore(database), ProgressBoard()
     push = Push(store, board, projection)
-    service.task(projection.run(push.applied), "projection")
+    figures = Figures(store, projection)
+
+    def applied(batch: Sequence[Stored]) -> None:
+        figures.applied(batch)
+        push.applied(batch)
+
+    service.task(projection.run(applied), "projection")
+    service.task(figures.run(), "figures")
     service.task(follow_progress(bus, board), "progress")
     service.task(push.follow_jobs(), "push-jobs")
     service.task(push.follow_progress(), "push-progress")
     service.task(_close_when_stopping(service, push), "push-close")
-
-    async def caught_up() -> str | None:
-        return None if projection.caught_up.is_set() else "the jobs are still being read from the log"
-
-    service.ready_when(caught_up)
+    service.ready_when(projection.check)
 
     sessions = Sessions(bus, secret, _now)
     gate = Gate(secret, sessions, _now)

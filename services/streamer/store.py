@@ -149,6 +149,19 @@ class JobStore:
 
         return await self._database.run(work)
 
+    async def totals(self) -> tuple[dict[str, int], int]:
+        """How many jobs there are of each status, and the bytes of the films that are ready."""
+
+        def work(connection: sqlite3.Connection) -> tuple[dict[str, int], int]:
+            counts = connection.execute("SELECT status, COUNT(*) FROM jobs GROUP BY status").fetchall()
+            film_bytes = connection.execute(
+                "SELECT SUM(json_extract(CAST(state AS TEXT), '$.film.size_bytes')) FROM jobs "
+                "WHERE status = 'ready'"
+            ).fetchone()[0]
+            return {str(row[0]): int(row[1]) for row in counts}, int(film_bytes or 0)
+
+        return await self._database.run(work)
+
     async def history(self) -> list[Watch]:
         """The last watching of each film, newest first; `status` is what its job is now."""
 

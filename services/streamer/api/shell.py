@@ -12,6 +12,7 @@ from litestar.types import ASGIApp, Message, Receive, Scope, Send
 from libs.common.errors import ErrorCode
 from libs.common.health import Answer, Health
 from libs.common.settings import Settings
+from services.streamer.metrics import HTTP_REQUESTS
 from services.streamer.names import Names
 
 # Where the catalog's pictures come from.
@@ -64,15 +65,27 @@ class Shell:
         if answer:
             await _tell(answer, scope, send_with_headers)
         elif scope["method"] == "HEAD" and not path.startswith(_FILMS):
-            await self._app({**scope, "method": "GET"}, receive, _headers_only(send_with_headers))
+            get: Scope = {**scope, "method": "GET"}
+            await self._app(get, receive, _counted(get, _headers_only(send_with_headers)))
         else:
-            await self._app(scope, receive, send_with_headers)
+            await self._app(scope, receive, _counted(scope, send_with_headers))
 
     def _complete(self, headers: MutableScopeHeaders, path: str) -> None:
         for name, value in self._headers.items():
             headers.setdefault(name, value)
         if path.startswith(_PRIVATE):
             headers.setdefault("cache-control", "no-store")
+
+
+def _counted(scope: Scope, send: Send) -> Send:
+    async def send_counted(message: Message) -> None:
+        if message["type"] == "http.response.start":
+            # The template, not the path: who asks for what doesn't exist must not make new rows.
+            route = scope.get("path_template") or "none"
+            HTTP_REQUESTS.labels(route=route, status=str(message["status"])).inc()
+        await send(message)
+
+    return send_counted
 
 
 def _headers_only(send: Send) -> Send:
