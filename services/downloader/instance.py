@@ -30,6 +30,8 @@ WAIT_FOR_WORK_S = streams.LEASE_S + 10
 WITHOUT_NATS_S = 30.0
 """Then whatever we fetch is somebody else's job already."""
 HANDED_BACK_S = 1.0
+PING_EVERY_S = 5
+"""A broker that vanished without a word is noticed before the lease is over."""
 
 
 def main(settings: Settings) -> int:
@@ -59,7 +61,7 @@ async def _work(settings: Settings, instance: str, nest: Path) -> int:
     async with contextlib.AsyncExitStack() as stack:
         try:
             async with asyncio.timeout(WITHOUT_NATS_S):
-                bus = await Bus.connect(settings.nats.url, instance)
+                bus = await Bus.connect(settings.nats.url, instance, ping_interval_s=PING_EVERY_S)
         except TimeoutError:
             log.warning("nats_gone", seconds=WITHOUT_NATS_S)
             return 1
