@@ -13,10 +13,9 @@ import msgspec
 import uvicorn
 from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
 
-from libs.common.listening import listen
-
 from libs.common.connection import SERVED_MAX, ImpatientConnection
 from libs.common.errors import ErrorCode
+from libs.common.listening import listen
 
 CHECK_TIMEOUT_S = 2.0
 PATHS = ("/healthz", "/readyz", "/version", "/metrics")

@@ -16,8 +16,7 @@ from typing import Any, TypedDict, cast
 import structlog
 
 from libs.common.bus import Bus
-from libs.common.errors import SettingsError
-from libs.common.errors import BusUnavailable
+from libs.common.errors import BusUnavailable, SettingsError
 from libs.common.health import Check, Health, HttpServer
 from libs.common.settings import Settings
 from libs.common.streams import provision
