@@ -214,9 +214,9 @@ class Exchanger:
     def error(
         self, kind: Kind, says: str, url: httpx.URL | None = None, status: int | None = None
     ) -> UpstreamError:
-        """What this upstream did, as an error for a person."""
-        about = "" if url is None else f" (about {self.shown_host(url)}{self._shown_path(url)})"
-        return UpstreamError(kind, status, f"{self._name} {says}{about}")
+        """What this upstream did, as an error for a person; what was asked for is in the log."""
+        at = "" if url is None else f" (at {scrub(url.host, self._secrets)})"
+        return UpstreamError(kind, status, f"{self._name} {says}{at}")
 
     def _passing(self, kind: Kind, says: str, url: httpx.URL, status: int | None = None) -> Passing:
         return Passing(kind, status, self.error(kind, says, url).sentence)
