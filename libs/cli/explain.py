@@ -2,9 +2,10 @@
 
 import argparse
 import asyncio
+import re
 
 from libs.cli.configuration import settings_of
-from libs.cli.failure import CommandFailed
+from libs.cli.failure import WRONG_USE, CommandFailed
 from libs.cli.log import reading
 from libs.cli.story import tell
 from libs.common.bus import Stored
@@ -14,6 +15,11 @@ from libs.common.streams import JOBS
 
 
 def run(arguments: argparse.Namespace) -> int:
+    if not re.fullmatch(r"[0-9A-Za-z_]+", arguments.job):
+        raise CommandFailed(
+            f"{arguments.job!r} can't be the id of a job; those look like job_1700000000000_0a1b2c3d4e.",
+            WRONG_USE,
+        )
     messages = asyncio.run(_messages(settings_of(arguments), arguments.job))
     if not messages:
         raise CommandFailed(f"The log has no job {arguments.job}; `matinee jobs` lists those there are.")
@@ -33,10 +39,6 @@ def run(arguments: argparse.Namespace) -> int:
 
 
 async def _messages(settings: Settings, job_id: str) -> list[Stored]:
-    if not job_id.replace("_", "").isalnum():
-        raise CommandFailed(
-            f"{job_id!r} can't be the id of a job; those look like job_1700000000000_0a1b2c3d4e."
-        )
     subjects = [f"jobs.{job_id}.>", f"watch.{job_id}.>"]
     async with reading(settings) as bus:
         until = await bus.last_sequence(JOBS, subjects)

@@ -1,12 +1,14 @@
 """`matinee fetch "title"`: finds the film, asks for it, follows it until it is ready."""
 
 import argparse
+import json
 import sys
 import time
+from collections.abc import Callable
 from typing import Any
 
 from libs.cli.configuration import settings_of
-from libs.cli.failure import FAILED, CommandFailed
+from libs.cli.failure import FAILED, WRONG_USE, CommandFailed
 from libs.cli.gateway import Gateway
 
 LOOK_EVERY_S = 1.0
@@ -14,6 +16,8 @@ SUGGESTIONS = 5
 
 
 def run(arguments: argparse.Namespace) -> int:
+    if not arguments.title.strip():
+        raise CommandFailed("Name the film that you want: matinee fetch 'The Matrix'.", WRONG_USE)
     with Gateway(settings_of(arguments)) as gateway:
         movie = choose(
             gateway.get("/search", query=arguments.title)["results"], arguments.title, arguments.year
@@ -22,8 +26,9 @@ def run(arguments: argparse.Namespace) -> int:
         if arguments.quality:
             order["quality_preference"] = arguments.quality
         job = gateway.post(f"/movies/{movie['id']}/fetch", order)
-        print(f"{_name(movie)}: {job['job_id']}")
-        return _follow(gateway, job)
+        if not arguments.json:
+            print(f"{_name(movie)}: {job['job_id']}")
+        return _follow(gateway, job, _show_json if arguments.json else _show)
 
 
 def choose(found: list[dict[str, Any]], title: str, year: int | None) -> dict[str, Any]:
@@ -46,10 +51,10 @@ def _name(movie: dict[str, Any]) -> str:
     return f"{movie['title']} ({movie['year'] or 'year unknown'})"
 
 
-def _follow(gateway: Gateway, job: dict[str, Any]) -> int:
+def _follow(gateway: Gateway, job: dict[str, Any], show: Callable[[dict[str, Any], str], str]) -> int:
     shown = ""
     while True:
-        shown = _show(job, shown)
+        shown = show(job, shown)
         if job["status"] == "ready":
             return 0
         if job["status"] in ("error", "deleted"):
@@ -57,6 +62,14 @@ def _follow(gateway: Gateway, job: dict[str, Any]) -> int:
             return FAILED
         time.sleep(LOOK_EVERY_S)
         job = gateway.get(f"/jobs/{job['job_id']}")
+
+
+def _show_json(job: dict[str, Any], before: str) -> str:
+    """The job, as the gateway tells it, whenever it changed."""
+    text = json.dumps(job, ensure_ascii=False)
+    if text != before:
+        print(text, flush=True)
+    return text
 
 
 def _show(job: dict[str, Any], before: str) -> str:

@@ -52,6 +52,7 @@ def _parser() -> argparse.ArgumentParser:
     fetch.add_argument("title")
     fetch.add_argument("--year", type=int)
     fetch.add_argument("--quality", choices=QUALITIES)
+    fetch.add_argument("--json", action="store_true", help="the job, one object a line for each change")
 
     jobs = command("jobs", "jobs", "List the jobs that are under way or ready.")
     jobs.add_argument("--json", action="store_true", help="one object a line")
@@ -71,7 +72,8 @@ def _parser() -> argparse.ArgumentParser:
     service.add_argument("name", choices=SERVICES)
 
     command("instance", "instance", "Run one download job, as the launcher or a container does.")
-    command("config", "config", "Show the effective settings, secrets masked.")
+    config = command("config", "config", "Show the effective settings, secrets masked.")
+    config.add_argument("--json", action="store_true", help="what it shows is JSON anyway")
     return parser
 
 

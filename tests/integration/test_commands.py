@@ -62,13 +62,10 @@ async def test_a_job_is_explained(bus: Bus, matinee: Matinee) -> None:
     ]
 
 
-@pytest.mark.parametrize(
-    ("job", "says"), [("job_9_z", "The log has no job job_9_z"), ("jobs.>", "can't be the id of a job")]
-)
-async def test_a_job_that_is_not_there(bus: Bus, matinee: Matinee, job: str, says: str) -> None:
-    shown = await matinee("explain", job)
+async def test_a_job_that_is_not_there(bus: Bus, matinee: Matinee) -> None:
+    shown = await matinee("explain", "job_9_z")
     assert shown.returncode == 1
-    assert says in shown.stderr
+    assert "The log has no job job_9_z" in shown.stderr
 
 
 async def test_a_replay_of_nothing_makes_the_file(bus: Bus, matinee: Matinee) -> None:

@@ -107,12 +107,28 @@ def test_wrong_use_is_code_2(arguments: list[str], capsys: pytest.CaptureFixture
     assert "usage: matinee" in capsys.readouterr().err
 
 
+@pytest.mark.parametrize(
+    ("arguments", "says"),
+    [
+        (["explain", "../x"], "'../x' can't be the id of a job"),
+        (["explain", "jobs.>"], "can't be the id of a job"),
+        (["explain", ""], "can't be the id of a job"),
+        (["fetch", " "], "Name the film"),
+    ],
+)
+def test_what_can_be_nothing_is_wrong_use(
+    arguments: list[str], says: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(arguments) == 2
+    assert says in capsys.readouterr().err
+
+
 def test_config_shows_what_counts_and_hides_secrets(
     nowhere: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     (nowhere / "matinee.toml").write_text('[tmdb]\ntoken = "very-secret"\n[gateway]\nport = 9000')
     monkeypatch.setenv("MATINEE_GATEWAY_PORT", "9001")
-    assert main(["config"]) == 0
+    assert main(["config", "--json"]) == 0
     shown = capsys.readouterr().out
     assert json.loads(shown)["gateway"]["port"] == 9001
     assert "very-secret" not in shown
