@@ -213,7 +213,7 @@ class Direct:
 @asynccontextmanager
 async def direct(url: str, token: str, directory: Path) -> AsyncGenerator[Direct]:
     clock = Clock()
-    cache = Cache(directory / "catalog.sqlite3", clock)
+    cache = Cache(directory / "catalog.sqlite3", rows_max=1000, clock=clock)
     await cache.open()
     client = tmdb.Tmdb(Tmdb(url=url, token=token), user_agent="test")
     yield Direct(Catalog(client, cache, url), clock)
