@@ -7,11 +7,16 @@ import time
 from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 
+import hypothesis
 import pytest
 
 from libs.common.bus import Bus
 from libs.common.streams import provision
 from tests.support.internet import Internet
+
+# How long an example takes is the machine's business: what is slow is a benchmark, not a failure.
+hypothesis.settings.register_profile("matinee", deadline=None)
+hypothesis.settings.load_profile("matinee")
 
 NATS_SERVER = Path(sys.executable).parent / "nats-server"
 
