@@ -267,6 +267,15 @@ def test_a_broker_that_cannot_start_is_told_with_its_last_words(data: Path) -> N
         assert running.left_running() == []
 
 
+def test_the_last_words_of_a_service_say_what_is_wrong(data: Path) -> None:
+    data.mkdir()
+    (data / "db").write_text("where the databases should be")
+    with up(data, free_port()) as running:
+        words = f"Its last words: The janitor service can't run: {data / 'db'}: File exists"
+        eventually(lambda: words in running.said, 30)
+        assert "Traceback" not in running.said
+
+
 def test_a_store_that_cannot_be_is_said(data: Path) -> None:
     data.mkdir()
     (data / "nats").write_text("where the store should be")
