@@ -23,7 +23,8 @@ def test_it_listens_in_the_right_family(host: str, reached_by: list[str]) -> Non
 
 
 @pytest.mark.parametrize(
-    ("host", "says"), [("192.0.2.1", "Cannot assign requested address."), ("a..b", "Name or service not known.")]
+    ("host", "says"),
+    [("192.0.2.1", "Cannot assign requested address."), ("a..b", "Name or service not known.")],
 )
 def test_an_address_that_is_not_ours_is_said(host: str, says: str) -> None:
     with pytest.raises(SettingsError) as caught:
