@@ -226,7 +226,9 @@ async def test_a_hole_is_waited_for_until_it_is_mended(box: Box, film: bytes) ->
 async def test_what_can_not_be_mended_breaks_off_and_the_job_says_why(
     box: Box, film: bytes, release: str, every: int, says: str
 ) -> None:
-    box.internet.misbehave(nntp={"missing_every": {release: every}, "bytes_per_s": 200_000})
+    # Without STAT there is no census that would tell before anybody has seen a byte.
+    faults = {"missing_every": {release: every}, "bytes_per_s": 200_000, "refuse_stat": True}
+    box.internet.misbehave(nntp=faults)
     await box.queue(release)
     await box.start()
     state = await playable(box)
