@@ -19,6 +19,7 @@ import structlog
 
 from libs.common.addresses import AddressRefused, GuardedNetwork, Origin
 from libs.common.security import scrub
+from libs.common.telemetry import UPSTREAM_SECONDS
 
 Kind = Literal[
     "refused",
@@ -133,13 +134,15 @@ class Exchanger:
             outcome = error.status or error.kind
             raise
         finally:
+            seconds = time.monotonic() - started
+            UPSTREAM_SECONDS.labels(upstream=self._name, status=str(outcome)).observe(seconds)
             self._log.info(
                 "upstream.request",
                 method=request.method,
                 host=self.shown_host(url),
                 path=self._shown_path(url),
                 status=outcome,
-                ms=round((time.monotonic() - started) * 1000),
+                ms=round(seconds * 1000),
             )
         return answer
 
