@@ -65,7 +65,10 @@ class Health:
         if scope["type"] != "http":
             return
         answer = await self.answer(scope["path"])
-        if answer is None:
+        if answer is None and await self.troubles():
+            # The app that knows more paths has not taken over yet.
+            answer = _json(503, {"error": "Still starting; try again in a moment.", "code": "INTERNAL_ERROR"})
+        elif answer is None:
             answer = _json(404, {"error": "There is nothing here.", "code": "NOT_FOUND"})
         await _tell(answer, scope, send)
 
