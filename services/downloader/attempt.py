@@ -23,7 +23,7 @@ from libs.common.events import (
 )
 from libs.common.installation import installation_secret
 from libs.common.joblog import job_state
-from libs.common.jobs import event_id, film_prefix
+from libs.common.jobs import died_too_often, event_id, film_prefix
 from libs.common.objects import ObjectStore
 from libs.common.play import play_token
 from libs.common.security import sign
@@ -77,6 +77,9 @@ class Attempt:
         """Tells how it ended; raises only if that can't be told, or if the job is someone else's by now."""
         structlog.contextvars.bind_contextvars(job_id=self._queued.job_id, attempt=self._fence)
         await self._tell(Started, instance=self._instance)
+        if message := died_too_often(self._fence[1]):
+            await self._failed("JOB_ERROR", message, "world")
+            return
         progress = asyncio.create_task(self._reporter.run(), name="progress")
         try:
             async with self._house:
