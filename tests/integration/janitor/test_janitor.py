@@ -6,119 +6,37 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import asynccontextmanager
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from pathlib import Path
 
 import pytest
 
 from libs.common import streams
 from libs.common.bus import Bus
-from libs.common.events import Alert, Blame, Failed, JobEvent, Progress, Queued, decode, encode
+from libs.common.events import Blame, Failed, JobEvent, Queued, decode, encode
 from libs.common.joblog import job_state
-from libs.common.jobs import JobState, Phase, event_id
-from libs.common.objects import ObjectStore, open_store
+from libs.common.jobs import Phase
+from libs.common.objects import ObjectStore
 from libs.common.objects.s3 import S3Store
-from libs.common.service import Service, connect
-from libs.common.settings import Nats, Retention, Settings, Storage
-from services.janitor.app import body
-from services.janitor.deadletters import Advisory, DeadLetters
+from libs.common.settings import Settings, Storage
 from tests.conftest import NatsServer
+from tests.support.janitor import (
+    JOB,
+    alerts,
+    eventually,
+    facts,
+    film,
+    handled,
+    history,
+    janitor,
+    now,
+    publish,
+    settings_for,
+    settles_at,
+    store_of,
+)
 from tests.support.s3_server import KEY_ID, SECRET_KEY, rclone
-from tests.support.service import running
 from tests.unit.janitor.story import Story, candidate
-
-JOB = "job_1_a"
-WAIT_S = 15.0
-
-
-def now() -> datetime:
-    return datetime.now(UTC)
-
-
-def settings_for(
-    nats_server: NatsServer, data: Path, *, unwatched_days: float = 0.0, storage: Storage | None = None
-) -> Settings:
-    return Settings(
-        data_dir=str(data),
-        public_url="http://127.0.0.1:8080",
-        nats=Nats(url=nats_server.url),
-        storage=storage or Storage(),
-        retention=Retention(unwatched_days=unwatched_days),
-    )
-
-
-@asynccontextmanager
-async def janitor(settings: Settings) -> AsyncIterator[Service]:
-    bus = await connect(settings, "janitor")
-    async with running("janitor", settings, bus, body) as service:
-        yield service
-    await bus.close()
-
-
-@pytest.fixture
-def settings(nats_server: NatsServer, tmp_path: Path) -> Settings:
-    return settings_for(nats_server, tmp_path / "data")
-
-
-@pytest.fixture
-def store(settings: Settings) -> ObjectStore:
-    return store_of(settings)
-
-
-def store_of(settings: Settings) -> ObjectStore:
-    return open_store(settings.storage, files_root=settings.data / "store", public_url="", secret=b"s")
-
-
-async def film(store: ObjectStore, job_id: str = JOB) -> None:
-    for name in ("movie.mp4", "movie.json"):
-        await store.put(f"movies/{job_id}/{name}", b"film", content_type="video/mp4")
-
-
-async def publish(bus: Bus, events: list[JobEvent]) -> None:
-    for event in events:
-        await bus.publish(event)
-
-
-async def history(bus: Bus, job_id: str = JOB) -> list[JobEvent]:
-    until = await bus.last_sequence(streams.JOBS, [f"jobs.{job_id}.>"])
-    tail = bus.tail(streams.JOBS, [f"jobs.{job_id}.>"], until=until)
-    return [message.event async for message in tail if message.event]
-
-
-async def facts(bus: Bus, job_id: str = JOB) -> list[str]:
-    return [event.fact for event in await history(bus, job_id)]
-
-
-async def alerts(bus: Bus) -> list[Alert]:
-    until = await bus.last_sequence(streams.ALERTS, ["alerts.>"])
-    return [decode(m.data, Alert) async for m in bus.tail(streams.ALERTS, ["alerts.>"], until=until)]
-
-
-async def eventually(check: Callable[[], Awaitable[bool]]) -> None:
-    deadline = time.monotonic() + WAIT_S
-    while not await check():
-        assert time.monotonic() < deadline, "it did not happen"
-        await asyncio.sleep(0.05)
-
-
-async def settles_at(bus: Bus, phase: Phase, job_id: str = JOB) -> JobState:
-    async def there() -> bool:
-        return (await job_state(bus, job_id)).phase is phase
-
-    await eventually(there)
-    return await job_state(bus, job_id)
-
-
-async def handled(bus: Bus, consumer: str) -> None:
-    async def nothing_left() -> bool:
-        return await bus.backlog(consumer) == 0
-
-    await eventually(nothing_left)
-
-
-# After a failure ------------------------------------------------------------------------------------------
 
 
 async def test_a_bad_release_is_followed_by_the_next_at_once(bus: Bus, settings: Settings) -> None:
@@ -221,74 +139,6 @@ async def test_a_failure_is_told_to_the_owner_whoever_told_it(bus: Bus, settings
 
 
 # Jobs that nobody works on --------------------------------------------------------------------------------
-
-
-LONG_AGO = timedelta(minutes=21)
-
-
-async def lose_the_work(bus: Bus) -> None:
-    """What a late acknowledgement of an instance does that no longer holds the job."""
-    async with bus.pull(streams.DOWNLOADS) as take:
-        delivery = await take()
-        assert delivery is not None
-        await delivery.done()
-
-
-@pytest.mark.parametrize("phase", [Phase.QUEUED, Phase.DOWNLOADING])
-async def test_a_job_whose_work_was_lost_is_queued_again_once(
-    bus: Bus, settings: Settings, phase: Phase
-) -> None:
-    for job_id in (JOB, "job_2_b"):
-        story = Story(job_id, now() - LONG_AGO)
-        events: dict[Phase, list[JobEvent]] = {Phase.QUEUED: [], Phase.DOWNLOADING: [story.started(1)]}
-        await publish(bus, [story.requested(), story.queued(1, "a", "b"), *events[phase]])
-        await lose_the_work(bus)
-
-    async def both_are_queued() -> bool:
-        return all([(await job_state(bus, job_id)).attempt == 2 for job_id in (JOB, "job_2_b")])
-
-    async with janitor(settings):
-        await eventually(both_are_queued)
-    async with janitor(settings):
-        await asyncio.sleep(0.5)
-    state = await job_state(bus, JOB)
-    assert (state.phase, state.attempt, state.pick) == (Phase.QUEUED, 2, candidate("a"))
-    assert state.alternatives == (candidate("b"),)
-
-
-async def test_a_job_whose_retry_was_lost_is_queued_again(bus: Bus, settings: Settings) -> None:
-    await publish(bus, Story(at=now() - LONG_AGO).until_failure("world"))
-    await lose_the_work(bus)
-    async with bus.pull(streams.JANITOR) as take:
-        delivery = await take()
-        assert delivery is not None
-        await delivery.done()
-    async with janitor(settings):
-        assert (await settles_at(bus, Phase.QUEUED)).attempt == 2
-
-
-@pytest.mark.parametrize(
-    "why", ["its work waits", "it is young", "it tells progress", "a retry is scheduled"]
-)
-async def test_a_job_that_may_go_on_by_itself_is_left_alone(bus: Bus, settings: Settings, why: str) -> None:
-    at = now() if why == "it is young" else now() - LONG_AGO
-    story = Story(at=at)
-    await publish(bus, [story.requested(), story.queued(1), story.started(1)])
-    if why != "its work waits":
-        await lose_the_work(bus)
-    if why == "it tells progress":
-        told = Progress(
-            at=now(), job_id=JOB, attempt=1, delivery=1, stage="downloading", done_bytes=1, total_bytes=2
-        )
-        await bus.progress(told)
-    if why == "a retry is scheduled":
-        await bus.publish_at(story.queued(2), now() + timedelta(hours=1))
-    async with janitor(settings):
-        await asyncio.sleep(1)
-    assert (await job_state(bus, JOB)).attempt == 1
-
-
-# The end of a film ----------------------------------------------------------------------------------------
 
 
 async def test_a_film_is_deleted_for_its_age(bus: Bus, settings: Settings, store: ObjectStore) -> None:
@@ -450,79 +300,3 @@ async def test_the_ledger_is_the_same_when_it_is_rebuilt(
 
 
 # Dead letters ---------------------------------------------------------------------------------------------
-
-
-async def test_a_message_that_nobody_can_handle_ends_the_job(bus: Bus, settings: Settings) -> None:
-    await bus.publish(Story(at=now()).requested())
-    subscription = await bus.js.pull_subscribe_bind(streams.INDEXER, streams.JOBS)
-    for _ in range(streams.MAX_DELIVERIES):
-        [message] = await subscription.fetch(1, timeout=5)
-        await message.nak(delay=0.01)
-    # The server notices that there will be no seventh delivery when somebody asks for one.
-    with pytest.raises(TimeoutError):
-        await subscription.fetch(1, timeout=1)
-    await subscription.unsubscribe()
-    async with janitor(settings):
-        state = await settles_at(bus, Phase.FAILED)
-        await handled(bus, streams.JANITOR_DEAD)
-        await handled(bus, streams.JANITOR)
-    assert state.error_code == "JOB_ERROR"
-    assert f"in {streams.MAX_DELIVERIES} tries" in (state.error_message or "")
-    assert sorted(alert.kind for alert in await alerts(bus)) == ["dead_letter", "job_failed"]
-
-
-async def test_no_number_of_stopped_instances_ends_a_job(bus: Bus) -> None:
-    story = Story(at=now())
-    await publish(bus, [story.requested(), story.queued(1)])
-    async with bus.pull(streams.DOWNLOADS) as take:
-        for number in range(1, streams.MAX_DELIVERIES + 3):
-            delivery = await take()
-            assert delivery is not None
-            assert delivery.number == number
-            await delivery.again(0.01)
-    assert await bus.backlog(streams.DOWNLOADS) == 1
-    assert await bus.last_sequence(streams.DEAD, ["$JS.EVENT.ADVISORY.>"]) == 0
-
-
-async def test_a_refused_message_ends_the_job_with_the_reason(bus: Bus, settings: Settings) -> None:
-    await bus.publish(Story(at=now()).requested())
-    async with bus.pull(streams.INDEXER) as take:
-        delivery = await take()
-        assert delivery is not None
-        await delivery.refuse("the title has no name")
-    async with janitor(settings):
-        state = await settles_at(bus, Phase.FAILED)
-    assert "the title has no name" in (state.error_message or "")
-
-
-@pytest.mark.parametrize(
-    ("events", "dead", "phase"),
-    [
-        pytest.param(["queued 1", "started 1", "ready"], 2, Phase.READY, id="it went on to the end"),
-        pytest.param(["queued 1", "queued 2"], 2, Phase.QUEUED, id="it went on with another attempt"),
-        pytest.param(["queued 1"], 1, Phase.QUEUED, id="its request was answered"),
-        pytest.param(["queued 1", "started 1", "failed 1"], 2, Phase.WAITING, id="its failure is decided on"),
-    ],
-)
-async def test_a_dead_letter_does_not_end_a_job_that_went_on(
-    bus: Bus, events: list[str], dead: int, phase: Phase
-) -> None:
-    story = Story(at=now())
-    made: dict[str, JobEvent] = {
-        "queued 1": story.queued(1),
-        "queued 2": story.queued(2),
-        "started 1": story.started(1),
-        "failed 1": story.attempt_failed(1, "world"),
-        "ready": story.ready(),
-    }
-    await publish(bus, [story.requested(), *(made[name] for name in events)])
-    advisory = Advisory(stream=streams.JOBS, consumer="downloads", stream_seq=dead, deliveries=6)
-    await DeadLetters(bus, now).handle(advisory)
-    assert (await job_state(bus, JOB)).phase is phase
-
-
-async def test_a_dead_letter_of_a_message_that_is_gone_is_let_go(bus: Bus) -> None:
-    await DeadLetters(bus, now).handle(Advisory(stream=streams.JOBS, consumer="downloads", stream_seq=12345))
-    await DeadLetters(bus, now).handle(Advisory(stream=streams.DEAD, consumer="janitor-dead", stream_seq=1))
-    assert await alerts(bus) == []
-    assert event_id(JOB, "failed", 0) not in [event.id for event in await history(bus)]
