@@ -253,6 +253,16 @@ class Bus:
             raise BusUnavailable("NATS does not answer") from error
         return _stored(message.seq or 0, message.subject or subject, message.data or b"")
 
+    async def next(self, stream: str, subject: str, after: int) -> Stored | None:
+        """The first message of a subject (wildcards allowed) beyond sequence `after`, or None."""
+        try:
+            message = await self.js.get_msg(stream, seq=after + 1, subject=subject, next=True, direct=True)
+        except NotFoundError:
+            return None
+        except (NatsError, TimeoutError) as error:
+            raise BusUnavailable("NATS does not answer") from error
+        return _stored(message.seq or 0, message.subject or subject, message.data or b"")
+
     async def last_sequence(self, stream: str, subjects: Sequence[str]) -> int:
         """The sequence of the newest message under these subjects (wildcards allowed); 0 if there is none."""
         newest = 0
@@ -279,9 +289,10 @@ class Bus:
             generation = self._generation
             inbox = self.client.new_inbox()
             subscription = await self.client.subscribe(inbox)
+            consumer = ""
             try:
                 created = await self._same_log(stream, after, created)
-                await self._start_tail(stream, subjects, inbox, after)
+                consumer = await self._start_tail(stream, subjects, inbox, after)
                 async for message in self._until_broken(subscription, generation):
                     after = message.sequence
                     yield message
@@ -291,8 +302,11 @@ class Bus:
                 log.info("tail_restarts", stream=stream, error=type(error).__name__)
                 await asyncio.sleep(0.25)
             finally:
-                with suppress(NatsError):
+                # The server would keep the consumer for a while; there are only so many.
+                with suppress(NatsError, TimeoutError):
                     await subscription.unsubscribe()
+                    if consumer and self.client.is_connected:
+                        await self.js.delete_consumer(stream, consumer)
 
     async def _same_log(self, stream: str, after: int, created: datetime | None) -> datetime | None:
         """When the stream was made. Raises LogReplaced if not at `created`, or if it ends before `after`."""
@@ -301,7 +315,7 @@ class Bus:
             raise LogReplaced(f"the stream {stream} was made anew, or lost its end")
         return info.created
 
-    async def _start_tail(self, stream: str, subjects: Sequence[str], inbox: str, after: int) -> None:
+    async def _start_tail(self, stream: str, subjects: Sequence[str], inbox: str, after: int) -> str:
         config = ConsumerConfig(
             deliver_subject=inbox,
             filter_subjects=list(subjects),
@@ -315,7 +329,7 @@ class Bus:
             num_replicas=1,
             mem_storage=True,
         )
-        await self.js.add_consumer(stream, config)
+        return (await self.js.add_consumer(stream, config)).name
 
     async def _until_broken(self, subscription: Subscription, generation: int) -> AsyncIterator[Stored]:
         """Messages until one is missing, the server falls silent or the connection was renewed."""

@@ -1,5 +1,6 @@
 """Two instances at one job: whoever is older neither publishes nor takes the newer one's message away."""
 
+import asyncio
 import signal
 from collections.abc import AsyncIterator
 from dataclasses import replace
@@ -43,6 +44,7 @@ async def test_the_older_instance_leaves_the_job_to_the_newer_one(box: Box) -> N
     await box.until(Phase.DOWNLOADING)
     newer = await box.start()
     while (await box.state()).delivery < 2:
+        await asyncio.sleep(0.05)
         assert newer.returncode is None, (await newer.communicate())[1].decode()
     newer.send_signal(signal.SIGSTOP)
     box.internet.misbehave()
