@@ -22,6 +22,7 @@ def test_a_film_plays_before_it_is_there(
     owner.watch_button.click()
     owner.expect_playing()
     expect(owner.ticket).to_have_attribute("data-status", "downloading")
+    internet.misbehave(nntp={"bytes_per_s": 5 * SLOW_BYTES_PER_S})
     owner.seek(owner.duration_s() * 0.8)
     internet.misbehave()
     owner.expect_status("ready")
