@@ -9,6 +9,7 @@ from pathlib import Path
 
 import hypothesis
 import pytest
+import structlog
 
 from libs.common.bus import Bus
 from libs.common.streams import provision
@@ -19,6 +20,13 @@ hypothesis.settings.register_profile("matinee", deadline=None)
 hypothesis.settings.load_profile("matinee")
 
 NATS_SERVER = Path(sys.executable).parent / "nats-server"
+
+
+@pytest.fixture(autouse=True)
+def _logs_as_they_come() -> Iterator[None]:
+    """A command that a test runs in this process sets its logs up; the next test begins without."""
+    yield
+    structlog.reset_defaults()
 
 
 class NatsServer:
