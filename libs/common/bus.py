@@ -412,6 +412,7 @@ class Bus:
                     await delivery.again(HANDED_BACK_S)
                 raise
             except Exception:
+                # Whatever a handler raises, the others go on and this delivery comes again, later each time.
                 HANDLED.labels(consumer=consumer, outcome="failed").inc()
                 log.exception("handler_failed", consumer=consumer, subject=delivery.event.subject)
                 with suppress(NatsError):

@@ -104,6 +104,7 @@ class Answers:
         except msgspec.DecodeError as error:
             data, headers = b"", _refusal(ServiceError(ErrorCode.INVALID_INPUT, str(error)))
         except Exception:
+            # Whoever asked gets a refusal in words, and no repr; the log has the rest.
             log.exception("answer_failed", query=kind.__name__)
             message = f"The {self._name} service hit an unexpected problem; its log says more."
             data, headers = b"", _refusal(ServiceError(ErrorCode.INTERNAL_ERROR, message))

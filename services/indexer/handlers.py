@@ -42,6 +42,7 @@ class Handlers:
         except ServiceError as error:
             return _unavailable(event, error.code, error.message)
         except Exception:
+            # Raised, it is delivered again; on the last delivery nobody would tell the job.
             if not last_chance:
                 raise
             log.exception("request_given_up")
