@@ -47,8 +47,9 @@ TICK_S: Final = 1.0
 """How late a deadline may be noticed."""
 RACE_TICK_S: Final = 0.1
 """The same for an article that takes too long."""
-DROPS_MAX: Final = 3
-"""Connections lost at the same article before the server counts as not having it."""
+DROPS_MAX: Final = 5
+"""Connections lost at the same article before the server counts as not having it: of a server that cuts every
+third answer, fewer would condemn good articles by chance."""
 PLAYER_MEMORY_S: Final = 5.0
 """For so long after a player's read, fill articles don't pile up in front of its next one."""
 CLOSE_WITHIN_S: Final = 2.0
