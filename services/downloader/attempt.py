@@ -128,7 +128,6 @@ class Attempt:
                 title=queued.title.name, year=queued.title.year, runtime_min=queued.title.runtime_min
             ),
             max_film_bytes=settings.downloader.max_film_bytes,
-            on_scratch_disk=_on_one_disk(settings),
         )
         pipeline = Pipeline(
             source, self._store, target, scratch=self._nest, reporter=self._reporter, listener=self
@@ -199,12 +198,6 @@ class Attempt:
             **facts,
         )
         await self._bus.publish(event, patience_s=EVENT_PATIENCE_S)
-
-
-def _on_one_disk(settings: Settings) -> bool:
-    if settings.storage.kind != "files":
-        return False
-    return settings.data.stat().st_dev == settings.scratch.stat().st_dev
 
 
 def _sidecar(queued: Queued) -> dict[str, object]:

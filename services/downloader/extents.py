@@ -6,7 +6,7 @@ on them: which posted bytes make up a range of the film, and which ranges of it 
 
 from bisect import bisect_left, bisect_right
 from collections.abc import Iterable, Iterator, Sequence
-from itertools import accumulate, pairwise
+from itertools import accumulate, islice, pairwise
 
 import msgspec
 
@@ -59,14 +59,19 @@ class VirtualFile:
 
     def holding(self, file: int, span: Span) -> Iterator[Span]:
         """The inverse of `spans`: which ranges of this file those posted bytes are, if any."""
+        for start, posted in self.places(file, span):
+            yield Span(start, start + posted.length)
+
+    def places(self, file: int, span: Span) -> Iterator[tuple[int, Span]]:
+        """See `Layout`: where in this file posted bytes are, and which of them, ascending."""
         pieces = self._posted.get(file, [])
         at = max(bisect_right(pieces, span.start, key=_posted_offset) - 1, 0)
-        for extent, start in pieces[at:]:
+        for extent, start in islice(pieces, at, None):
             if extent.offset >= span.end:
                 return
             first, last = max(span.start, extent.offset), min(span.end, extent.end)
             if first < last:
-                yield Span(start + first - extent.offset, start + last - extent.offset)
+                yield start + first - extent.offset, Span(first, last)
 
     async def read(self, source: Source, offset: int, length: int, urgency: Urgency) -> bytes:
         """Exactly these bytes. Raises what `Source.read` raises, and ValueError for a range outside."""

@@ -6,7 +6,7 @@ Knows neither the bus nor Usenet: it is given a source, a store, and someone to 
 import asyncio
 import shutil
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import aclosing, suppress
+from contextlib import aclosing
 from pathlib import Path
 from typing import Protocol, cast
 
@@ -14,12 +14,12 @@ import msgspec
 import structlog
 
 from libs.common.events import Film
-from libs.common.objects import ObjectStore, StoreError, Upload
+from libs.common.objects import ObjectStore, StoreError
 from services.downloader.choose import Wanted
 from services.downloader.describe import Description, NeedsRepairFirst, describe
 from services.downloader.errors import BytesLost, DownloaderError, ReleaseError, ScratchFull, StorageFailed
 from services.downloader.progress import Reporter
-from services.downloader.publish import Publisher
+from services.downloader.publish import Publication, publication
 from services.downloader.repair.blocks import NotEnoughBlocks, RecoveryFile, choose_volumes, needed_blocks
 from services.downloader.repair.packets import Par2File, Par2Set
 from services.downloader.repair.program import Job, repair
@@ -30,7 +30,6 @@ log = structlog.get_logger(__name__)
 
 SPARE_BYTES = 128 << 20
 """Left free on the scratch disk: the log and the databases may live there too."""
-ABORT_S = 5.0
 
 
 class Listener(Protocol):
@@ -55,8 +54,6 @@ class Target(msgspec.Struct, frozen=True, kw_only=True):
     wanted: Wanted | None = None
     """Which film of several it is."""
     max_film_bytes: int
-    on_scratch_disk: bool
-    """Whether the store takes its room from the disk that the scratch directory is on."""
 
 
 class Pipeline:
@@ -100,15 +97,15 @@ class Pipeline:
         self._check(description)
         await self._listener.described(description)
         key = f"{self._target.prefix}movie.{description.container}"
-        upload = await self._store.start_upload(
-            key, size_bytes=description.film.size_bytes, content_type=description.content_type
+        publishing = await publication(
+            description.film, self._source, self._store, key, description.content_type
         )
         try:
-            await self._fetch_and_publish(description, upload, census)
+            await self._fetch_and_publish(description, publishing, census)
             await self._listener.check_fence()
-            published = await upload.complete()
+            published = await publishing.complete()
         except BaseException:
-            await _abort(upload)
+            await publishing.abort()
             raise
         await self._write_sidecar(description)
         return Film(key=key, size_bytes=published.size_bytes, content_type=description.content_type)
@@ -133,7 +130,6 @@ class Pipeline:
                 f"“{film.name}” has {film.size_bytes / 1e9:.1f} GB; allowed are {limit / 1e9:.1f} GB."
             )
         needed = sum(self._source.files[i].size_bytes for i in description.needed_files) + SPARE_BYTES
-        needed += film.size_bytes if self._target.on_scratch_disk else 0
         free = shutil.disk_usage(self._scratch).free
         if needed > free:
             raise ScratchFull(
@@ -142,17 +138,16 @@ class Pipeline:
             )
 
     async def _fetch_and_publish(
-        self, description: Description, upload: Upload, census: asyncio.Task[Census]
+        self, description: Description, publishing: Publication, census: asyncio.Task[Census]
     ) -> None:
-        publisher = Publisher(description.film, self._source, upload)
         self._reporter.stage = "downloading"
         self._reporter.total_bytes = description.film.size_bytes
-        self._reporter.done_bytes = lambda: publisher.landed_bytes
+        self._reporter.done_bytes = lambda: publishing.landed_bytes
         try:
             async with asyncio.TaskGroup() as tasks:
-                tasks.create_task(publisher.run(), name="publish")
+                tasks.create_task(publishing.run(), name="publish")
                 judge = tasks.create_task(_judge(description, census), name="judge")
-                await self._fetch(description, publisher.land)
+                await self._fetch(description, publishing.land)
                 judge.cancel()
                 self._reporter.stage = "publishing"
                 await self._listener.preparing()
@@ -241,13 +236,6 @@ async def _end(census: asyncio.Task[Census]) -> None:
     if not census.cancelled() and (error := census.exception()) is not None:
         # Only a stopped engine fails a census, and that the fill has told as well.
         log.info("census_failed", error=str(error))
-
-
-async def _abort(upload: Upload) -> None:
-    """Best effort: what stays behind is swept with the job's prefix."""
-    with suppress(StoreError, TimeoutError):
-        async with asyncio.timeout(ABORT_S):
-            await upload.abort()
 
 
 def _cause(group: ExceptionGroup[Exception]) -> Exception:

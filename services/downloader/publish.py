@@ -1,21 +1,101 @@
-"""Uploads the film while it comes down: each part as soon as its bytes are there, in any order.
+"""From the spool into the store while the film comes down: by renaming it, or part by part.
 
-Memory: at most PARTS_AT_ONCE parts (8 MiB each up to 75 GB, beyond that a 9,000th of the film).
+Memory: nothing worth telling for a rename; else at most PARTS_AT_ONCE parts (8 MiB each up to 75 GB, beyond
+that a 9,000th of the film).
 """
 
 import asyncio
+import os
+from collections.abc import Awaitable, Callable
+from contextlib import suppress
+from functools import partial
+from pathlib import Path
+from typing import Final, Protocol
 
-from libs.common.objects import StoreError, Upload
-from services.downloader.errors import StorageFailed
+from libs.common.objects import ObjectInfo, ObjectStore, StoreError, Upload
+from services.downloader.errors import ScratchFull, StorageFailed
 from services.downloader.extents import Coverage, VirtualFile
 from services.downloader.source import Landed, Source, Urgency
 
-PARTS_AT_ONCE = 3
+PARTS_AT_ONCE: Final = 3
+FLUSH_BYTES: Final = 64 << 20
+"""After so many more bytes the disk is told to keep them, so that little is left to keep at the end."""
+ABORT_S: Final = 5.0
 
 
-class Publisher:
-    """One film on its way into the store: `land` as bytes come, while `run` uploads what is whole."""
+class Publication(Protocol):
+    """One film on its way into the store: `land` as bytes come, while `run` does what can be done already."""
 
+    @property
+    def landed_bytes(self) -> int:
+        """How much of the film is verified and in the spool."""
+        ...
+
+    def land(self, landed: Landed) -> None:
+        """Take note of verified bytes. Idempotent."""
+        ...
+
+    async def run(self) -> None:
+        """Returns when every byte has landed and is as far on its way as it can be."""
+        ...
+
+    async def complete(self) -> ObjectInfo:
+        """The film is in the store now. After `run`."""
+        ...
+
+    async def abort(self) -> None:
+        """Best effort: what stays behind is swept with the job's prefix."""
+        ...
+
+
+async def publication(
+    film: VirtualFile, source: Source, store: ObjectStore, key: str, content_type: str
+) -> Publication:
+    """By a rename if the store can take the spool's file as it is, else by an upload. Raises `StoreError`."""
+    path = await source.lay_out(film)
+    if adopt := store.adopter(path.parent):
+        return Renaming(film, path, partial(adopt, key, path, content_type=content_type))
+    upload = await store.start_upload(key, size_bytes=film.size_bytes, content_type=content_type)
+    return Uploading(film, source, upload)
+
+
+class Renaming:
+    def __init__(self, film: VirtualFile, path: Path, adopt: Callable[[], Awaitable[ObjectInfo]]) -> None:
+        self._film = film
+        self._path = path
+        self._adopt = adopt
+        self._coverage = Coverage(film)
+        self._more = asyncio.Event()
+        self._flush_at = FLUSH_BYTES
+
+    @property
+    def landed_bytes(self) -> int:
+        return self._coverage.landed_bytes
+
+    def land(self, landed: Landed) -> None:
+        self._coverage.land(landed)
+        if self.landed_bytes >= min(self._flush_at, self._film.size_bytes):
+            self._more.set()
+
+    async def run(self) -> None:
+        """Raises `ScratchFull` if the disk can't keep the film."""
+        while self.landed_bytes < self._film.size_bytes:
+            self._more.clear()
+            await self._more.wait()
+            self._flush_at = self.landed_bytes + FLUSH_BYTES
+            try:
+                await asyncio.to_thread(_flush, self._path)
+            except OSError as error:
+                raise ScratchFull(f"the scratch disk can't keep the film ({error.strerror})") from error
+
+    async def complete(self) -> ObjectInfo:
+        return await self._adopt()
+
+    async def abort(self) -> None:
+        """Nothing is in the store yet."""
+
+
+class Uploading:
     def __init__(self, film: VirtualFile, source: Source, upload: Upload) -> None:
         self._film = film
         self._source = source
@@ -27,11 +107,9 @@ class Publisher:
 
     @property
     def landed_bytes(self) -> int:
-        """How much of the film is verified and in the spool."""
         return self._coverage.landed_bytes
 
     def land(self, landed: Landed) -> None:
-        """Take note of verified bytes. Idempotent."""
         self._coverage.land(landed)
         for span in self._film.holding(landed.file, landed.span):
             first, last = span.start // self._upload.part_bytes, (span.end - 1) // self._upload.part_bytes
@@ -51,7 +129,7 @@ class Publisher:
         return offset, min(self._upload.part_bytes, self._film.size_bytes - offset)
 
     async def run(self) -> None:
-        """Returns when every part is up. Raises StorageFailed."""
+        """Raises `StorageFailed`."""
         try:
             async with asyncio.TaskGroup() as tasks:
                 for number in range(PARTS_AT_ONCE):
@@ -63,3 +141,19 @@ class Publisher:
         while (part := await self._ready.get()) is not None:
             data = await self._film.read(self._source, *self._range(part), Urgency.FILL)
             await self._upload.put_part(part + 1, data)
+
+    async def complete(self) -> ObjectInfo:
+        return await self._upload.complete()
+
+    async def abort(self) -> None:
+        with suppress(StoreError, TimeoutError):
+            async with asyncio.timeout(ABORT_S):
+                await self._upload.abort()
+
+
+def _flush(path: Path) -> None:
+    descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)

@@ -4,7 +4,7 @@ A `Source` hides whether bytes come from Usenet articles or torrent pieces. Ever
 repair, publish, play) knows only posted files and byte ranges in them.
 """
 
-from collections.abc import AsyncGenerator, Sequence
+from collections.abc import AsyncGenerator, Iterator, Sequence
 from enum import IntEnum
 from pathlib import Path
 from typing import Protocol
@@ -86,6 +86,17 @@ class Census(msgspec.Struct, frozen=True, kw_only=True):
         return self.sure and not self.missing_articles
 
 
+class Layout(Protocol):
+    """A file that is made of posted bytes, as they are: none twice, none changed."""
+
+    @property
+    def size_bytes(self) -> int: ...
+
+    def places(self, file: int, span: Span) -> Iterator[tuple[int, Span]]:
+        """Those of these posted bytes that are part of it, ascending: where in it, and which they are."""
+        ...
+
+
 class Source(Protocol):
     """The posted files of one release. Not shared between event loops; safe for many readers in one."""
 
@@ -123,12 +134,20 @@ class Source(Protocol):
         """What a finished `fill` could not get, ascending and disjoint."""
         ...
 
-    def path(self, file: int) -> Path:
-        """The spool file: sparse, exactly `size_bytes` long after a `fill`."""
+    async def lay_out(self, film: Layout) -> Path:
+        """Have the film's bytes in the spool as the film itself, those to come too; where that is. Once."""
         ...
 
-    def mended(self, file: int) -> None:
-        """The spool file has been repaired in place: it has no holes any more."""
+    async def reassemble(self, file: int) -> None:
+        """Have all of a filled file at its `path`, what is laid out elsewhere too."""
+        ...
+
+    def path(self, file: int) -> Path:
+        """The spool file: sparse, exactly `size_bytes` long after a `fill`. Read it, or put another there."""
+        ...
+
+    async def mended(self, file: int) -> None:
+        """The spool file has been replaced by a repaired one: it has no holes any more."""
         ...
 
     async def close(self) -> None: ...

@@ -11,7 +11,7 @@ from services.downloader.describe import Description
 from services.downloader.errors import BytesLost, ReleaseError
 from services.downloader.pipeline import Pipeline, Target
 from services.downloader.progress import Reporter
-from services.downloader.source import Span, Urgency
+from services.downloader.source import Layout, Span
 from tests.support.box import synthetic_film
 from tests.support.memory_source import MemorySource
 
@@ -42,12 +42,10 @@ class Listener:
 
 
 class BrokenDisk(MemorySource):
-    """Everything arrives, and then the spool can't be read."""
+    """The film is described, and then the spool can't be written."""
 
-    async def read(self, file: int, offset: int, length: int, urgency: Urgency) -> bytes:
-        if urgency is Urgency.FILL:
-            raise OSError(5, "Input/output error")
-        return await super().read(file, offset, length, urgency)
+    async def lay_out(self, film: Layout) -> Path:
+        raise OSError(5, "Input/output error")
 
 
 class Stage:
@@ -66,9 +64,7 @@ class Stage:
         holes: list[Span] | None = None,
     ) -> Film:
         source = kind([("film.mkv", self.film)], self.scratch / "spool", holes={0: holes or []})
-        target = Target(
-            prefix="movies/job_1_00/", sidecar={}, max_film_bytes=max_film_bytes, on_scratch_disk=True
-        )
+        target = Target(prefix="movies/job_1_00/", sidecar={}, max_film_bytes=max_film_bytes)
         reporter = Reporter(_nobody, job_id="job_1_00", attempt=1, delivery=1)
         pipeline = Pipeline(
             source, self.store, target, scratch=self.scratch, reporter=reporter, listener=listener

@@ -9,6 +9,7 @@ from services.downloader.source import (
     Census,
     FileCensus,
     Landed,
+    Layout,
     Lost,
     PostedFile,
     Span,
@@ -19,7 +20,8 @@ from services.downloader.source import (
 class MemorySource:
     """Posted `files` (name and bytes), each cut into articles; a hole loses every article it touches.
 
-    The spool of a file comes into being with its `fill`, in directory `spool`, with zeros where a hole is.
+    The spool of a file comes into being with its `fill`, in directory `spool`, with zeros where a hole is;
+    what is laid out as the film is in both places.
     A file of which every article is lost has the size that a listing claims: somewhat too large.
     `reads` lists what was asked for, so that a test can tell which bytes were needed.
     """
@@ -41,6 +43,7 @@ class MemorySource:
             for file, spans in (holes or {}).items()
         }
         self._mended: set[int] = set()
+        self._film: Layout | None = None
         self.files: Sequence[PostedFile] = ()
         self.bytes_received = 0
         self.reads: list[tuple[int, int, int, Urgency]] = []
@@ -75,20 +78,41 @@ class MemorySource:
                 data[hole.start : hole.end] = bytes(hole.length)
             if file not in self._mended:
                 self.path(file).write_bytes(data.ljust(self.files[file].size_bytes, b"\x00"))
+                self._show(file)
             for span in _articles(len(data), self._article_bytes):
                 if any(_overlap(span, hole) for hole in self.holes(file)):
                     yield Lost(file=file, span=span, reason="no such article")
                 else:
                     yield Landed(file=file, span=span)
 
+    def _show(self, file: int) -> None:
+        """What of the spool file is the film's is in the film too."""
+        if self._film is None:
+            return
+        data = self.path(file).read_bytes()
+        with (self._spool / "film.spool").open("r+b") as film:
+            for start, posted in self._film.places(file, Span(0, len(data))):
+                film.seek(start)
+                film.write(data[posted.start : posted.end])
+
     def holes(self, file: int) -> Sequence[Span]:
         return [] if file in self._mended else self._lost.get(file, [])
+
+    async def lay_out(self, film: Layout) -> Path:
+        self._film = film
+        path = self._spool / "film.spool"
+        path.write_bytes(bytes(film.size_bytes))
+        return path
+
+    async def reassemble(self, file: int) -> None:
+        pass
 
     def path(self, file: int) -> Path:
         return self._spool / f"{file:05}.spool"
 
-    def mended(self, file: int) -> None:
+    async def mended(self, file: int) -> None:
         self._mended.add(file)
+        self._show(file)
 
     async def close(self) -> None:
         pass

@@ -9,6 +9,7 @@ import io
 from collections.abc import AsyncIterator, Generator
 from contextlib import AsyncExitStack, contextmanager
 from datetime import UTC
+from pathlib import Path
 from typing import Any, cast
 
 import aioboto3
@@ -17,6 +18,7 @@ from aiobotocore.config import AioConfig
 from botocore.exceptions import BotoCoreError, ClientError
 
 from libs.common.objects.store import (
+    Adopt,
     NoSuchObject,
     ObjectInfo,
     StoreError,
@@ -64,6 +66,9 @@ class S3Store:
         self._connecting = asyncio.Lock()
         # aiobotocore makes its clients of JSON models at run time: they have no static type.
         self._client: Any = None
+
+    def adopter(self, directory: Path) -> Adopt | None:  # noqa: ARG002  no directory is near a bucket
+        return None
 
     async def start_upload(self, key: str, *, size_bytes: int, content_type: str) -> "S3Upload":
         check_key(key)

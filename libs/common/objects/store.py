@@ -3,6 +3,7 @@
 import re
 from collections.abc import Mapping
 from datetime import datetime
+from pathlib import Path
 from typing import Protocol
 
 import msgspec
@@ -68,6 +69,15 @@ class Upload(Protocol):
         ...
 
 
+class Adopt(Protocol):
+    """Makes the object of a whole file of this machine, by a rename: at its old place the file is gone.
+
+    Raises `StoreError`; then the file is where it was, or under the key's prefix.
+    """
+
+    async def __call__(self, key: str, path: Path, *, content_type: str) -> ObjectInfo: ...
+
+
 class ObjectStore(Protocol):
     """Objects under keys of `[A-Za-z0-9._/-]`, no segment empty or beginning with a dot (else `BadKey`).
 
@@ -76,6 +86,10 @@ class ObjectStore(Protocol):
 
     async def start_upload(self, key: str, *, size_bytes: int, content_type: str) -> Upload:
         """`size_bytes` is what is expected: it sets the size of the parts. The parts decide the real one."""
+        ...
+
+    def adopter(self, directory: Path) -> Adopt | None:
+        """What makes objects of files in this directory without copying them; None if that can't be done."""
         ...
 
     async def put(self, key: str, data: bytes, *, content_type: str) -> ObjectInfo:

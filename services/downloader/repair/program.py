@@ -89,6 +89,8 @@ async def repair(source: Source, job: Job, scratch: Path) -> list[int]:
     directory = Path(tempfile.mkdtemp(prefix="repair-", dir=scratch))
     try:
         _prove_room(source, job, scratch)
+        for index in job.protected:
+            await source.reassemble(index)
         workshop = Workshop(directory, job.par2)
         available = await asyncio.to_thread(
             workshop.write_index, [source.path(file) for file in job.recovery]
@@ -106,9 +108,10 @@ async def repair(source: Source, job: Job, scratch: Path) -> list[int]:
 
 
 def _prove_room(source: Source, job: Job, scratch: Path) -> None:
-    """A damaged file is written anew beside the old one, and recovery blocks are copied."""
+    """Every file may have to be put together again, a damaged one is written anew, and blocks are copied."""
+    together = sum(file.size_bytes for file in job.protected.values())
     rewritten = sum(file.size_bytes for index, file in job.protected.items() if source.holes(index))
-    needed = rewritten + sum(source.files[index].size_bytes for index in job.recovery)
+    needed = together + rewritten + sum(source.files[index].size_bytes for index in job.recovery)
     free = shutil.disk_usage(scratch).free
     if needed > free:
         raise ScratchFull(
@@ -181,6 +184,6 @@ async def _bring_back(source: Source, job: Job, workshop: Workshop) -> list[int]
         if rewritten:
             await asyncio.to_thread(workshop.bring_back, file, source.path(index))
         if rewritten or source.holes(index):
-            source.mended(index)
+            await source.mended(index)
             mended.append(index)
     return mended

@@ -18,6 +18,7 @@ from services.downloader.source import (
     Census,
     FileCensus,
     Landed,
+    Layout,
     Lost,
     PostedFile,
     Span,
@@ -173,9 +174,17 @@ class UsenetSource:
     def path(self, file: int) -> Path:
         return self._spool.path(file)
 
-    def mended(self, file: int) -> None:
+    async def lay_out(self, film: Layout) -> Path:
+        await asyncio.to_thread(self._spool.lay_out, film)
+        return self._spool.film_path
+
+    async def reassemble(self, file: int) -> None:
+        await asyncio.to_thread(self._spool.reassemble, file)
+
+    async def mended(self, file: int) -> None:
         # Of a file of which nothing had arrived, only the mended one tells the true size.
         size_bytes = self.path(file).stat().st_size
+        await asyncio.to_thread(self._spool.replaced, file, self.holes(file))
         self._files[file] = msgspec.structs.replace(self._files[file], size_bytes=size_bytes)
         self._parts[file].mend(size_bytes)
         self._holes.pop(file, None)

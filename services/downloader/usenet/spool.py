@@ -1,62 +1,156 @@
-"""The spool: one sparse file per posted file, named by its number and never by what a poster called it."""
+"""The spool: posted files as sparse files, named by their number and never by what a poster called them.
+
+Once it is known which posted bytes make up the film, those lie in one file as the film itself, and only what
+is around them in a posted file of its own: to publish the film is then a rename.
+"""
 
 import os
-from collections import OrderedDict
+from collections import OrderedDict, defaultdict
+from collections.abc import Generator, Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
+from threading import Lock
 from typing import Final
 
+import msgspec
+
 from services.downloader.errors import ScratchFull
+from services.downloader.extents import Ranges
+from services.downloader.source import Layout, Span
 
 OPEN_FILES_MAX: Final = 64
-"""Files kept open for writing; a release may have thousands, a process 1024 descriptors."""
+"""Posted files kept open for writing; a release may have thousands, a process 1024 descriptors."""
+COPY_BYTES: Final = 1024 * 1024
+
+
+class _Piece(msgspec.Struct, frozen=True):
+    """`length` posted bytes, and where they lie: at `at` of the film, or of the posted file."""
+
+    in_film: bool
+    at: int
+    length: int
 
 
 class Spool:
-    """Writing belongs to one thread; reading and `path` to any."""
+    """Articles are written by one thread; everything else may be called on any."""
 
     def __init__(self, directory: Path) -> None:
         """Makes the directory. Raises `ScratchFull` if that can't be done."""
         self._directory = directory
         self._writers: OrderedDict[int, int] = OrderedDict()
-        try:
+        self._film: Layout | None = None
+        self._film_descriptor = -1
+        # Held while an article is written, so that none slips past the laying out.
+        self._lock = Lock()
+        self._written: defaultdict[int, Ranges] = defaultdict(Ranges)
+        with self._translated():
             directory.mkdir(parents=True, exist_ok=True)
-        except OSError as error:
-            raise _translated(error, directory) from error
 
     def path(self, file: int) -> Path:
+        """The posted file; of the film's bytes it has those that `reassemble` brought."""
         return self._directory / f"{file:04d}.bin"
+
+    @property
+    def film_path(self) -> Path:
+        return self._directory / "film.bin"
 
     def write(self, file: int, offset: int, data: bytes | bytearray, file_bytes: int) -> None:
         """All of `data` at `offset` of a file of `file_bytes`. Raises `ScratchFull`."""
-        try:
-            writer = self._writer(file, file_bytes)
-            remaining = memoryview(data)
-            while remaining:
-                written = os.pwrite(writer, remaining, offset)
-                remaining, offset = remaining[written:], offset + written
-        except OSError as error:
-            raise _translated(error, self._directory) from error
+        view = memoryview(data)
+        with self._translated(), self._lock:
+            if self._film is None:
+                self._written[file].add(offset, offset + len(view))
+            for piece in self._pieces(file, Span(offset, offset + len(view))):
+                descriptor = self._film_descriptor if piece.in_film else self._writer(file, file_bytes)
+                _write(descriptor, view[: piece.length], piece.at)
+                view = view[piece.length :]
 
     def read(self, file: int, offset: int, length: int) -> bytes:
         """These bytes, or as many as the file has. Raises `ScratchFull` if the disk fails."""
-        try:
-            with self.path(file).open("rb", buffering=0) as reader:
-                return os.pread(reader.fileno(), length, offset)
-        except OSError as error:
-            raise _translated(error, self._directory) from error
+        with self._translated():
+            pieces = list(self._pieces(file, Span(offset, offset + length)))
+            if all(piece.in_film for piece in pieces):
+                read = [os.pread(self._film_descriptor, piece.length, piece.at) for piece in pieces]
+                return read[0] if len(read) == 1 else b"".join(read)
+            with self.path(file).open("rb", buffering=0) as opened:
+                descriptors = (opened.fileno(), self._film_descriptor)
+                return b"".join(os.pread(descriptors[p.in_film], p.length, p.at) for p in pieces)
+
+    def lay_out(self, film: Layout) -> None:
+        """From now on the film's bytes lie in a file of their own; those that are here go there. Once."""
+        with self._translated(), self._lock:
+            self._film_descriptor = os.open(
+                self.film_path, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600
+            )
+            os.truncate(self._film_descriptor, film.size_bytes)
+            for file, ranges in self._written.items():
+                for span in ranges:
+                    self._copy(film, file, span, to_film=True)
+            self._film = film
+            self._written.clear()
+
+    def reassemble(self, file: int) -> None:
+        """The posted file gets what of it lies in the film, so that all of it is at `path`, to be read."""
+        if self._film is None:
+            return
+        with self._translated():
+            path = self.path(file)
+            if self._is_whole_film(file, path.stat().st_size):
+                path.unlink()
+                path.hardlink_to(self.film_path)
+            else:
+                self._copy(self._film, file, Span(0, path.stat().st_size), to_film=False)
+
+    def replaced(self, file: int, holes: Sequence[Span]) -> None:
+        """Another file has been put at `path`, which has the bytes of the holes too: the film gets those."""
+        with self._translated(), self._lock:
+            if self._film is None:
+                self._written[file].add(0, self.path(file).stat().st_size)
+                return
+            for hole in holes:
+                self._copy(self._film, file, hole, to_film=True)
 
     def complete(self, file: int, file_bytes: int) -> None:
-        """Make sure that the file is there and has its size, whatever was written. Raises `ScratchFull`."""
-        try:
-            with self.path(file).open("ab") as appender:
-                os.truncate(appender.fileno(), file_bytes)
-        except OSError as error:
-            raise _translated(error, self._directory) from error
+        """Make sure that the posted file is there and has its size, whatever was written."""
+        with self._translated(), self.path(file).open("ab") as appender:
+            os.truncate(appender.fileno(), file_bytes)
 
     def close(self) -> None:
-        while self._writers:
-            _, writer = self._writers.popitem()
-            os.close(writer)
+        with self._lock:
+            while self._writers:
+                _, writer = self._writers.popitem()
+                os.close(writer)
+            if self._film_descriptor >= 0:
+                os.close(self._film_descriptor)
+                self._film_descriptor = -1
+
+    def _is_whole_film(self, file: int, size_bytes: int) -> bool:
+        film, span = self._film, Span(0, size_bytes)
+        return (
+            film is not None and film.size_bytes == size_bytes and [*film.places(file, span)] == [(0, span)]
+        )
+
+    def _pieces(self, file: int, span: Span) -> Iterator[_Piece]:
+        """All of the span in order."""
+        at = span.start
+        if self._film is not None:
+            for start, posted in self._film.places(file, span):
+                if at < posted.start:
+                    yield _Piece(False, at, posted.start - at)
+                yield _Piece(True, start, posted.length)
+                at = posted.end
+        if at < span.end:
+            yield _Piece(False, at, span.end - at)
+
+    def _copy(self, film: Layout, file: int, span: Span, *, to_film: bool) -> None:
+        with self.path(file).open("r+b", buffering=0) as opened:
+            for start, posted in film.places(file, span):
+                ends = (opened.fileno(), posted.start), (self._film_descriptor, start)
+                source, target = ends if to_film else reversed(ends)
+                for done in range(0, posted.length, COPY_BYTES):
+                    length = min(COPY_BYTES, posted.length - done)
+                    data = os.pread(source[0], length, source[1] + done)
+                    _write(target[0], memoryview(data), target[1] + done)
 
     def _writer(self, file: int, file_bytes: int) -> int:
         writer = self._writers.get(file)
@@ -70,9 +164,20 @@ class Spool:
         os.truncate(writer, file_bytes)
         return writer
 
+    @contextmanager
+    def _translated(self) -> Generator[None]:
+        """Raises `ScratchFull` for whatever the disk says."""
+        try:
+            yield
+        except OSError as error:
+            why = error.strerror or type(error).__name__
+            raise ScratchFull(
+                f"the scratch disk at {self._directory} can't take the download ({why}); "
+                "free some space there"
+            ) from error
 
-def _translated(error: OSError, directory: Path) -> ScratchFull:
-    why = error.strerror or type(error).__name__
-    return ScratchFull(
-        f"the scratch disk at {directory} can't take the download ({why}); free some space there"
-    )
+
+def _write(descriptor: int, data: memoryview, offset: int) -> None:
+    while data:
+        written = os.pwrite(descriptor, data, offset)
+        data, offset = data[written:], offset + written

@@ -312,6 +312,8 @@ async def test_a_full_disk(start: Start, make_source: MakeSource):
             await _fill(source)
     finally:
         resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
+    # Articles that were on their way have failed too by then, and whoever asked for them would be told so.
+    await asyncio.sleep(0.3)
     await _fill(source)
     assert source.path(0).read_bytes() == DATA
 

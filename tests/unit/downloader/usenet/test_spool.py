@@ -1,0 +1,115 @@
+"""The spool as the film itself: bytes written before and after it is laid out, torn volumes, and back."""
+
+import random
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from services.downloader.errors import ScratchFull
+from services.downloader.extents import Extent, VirtualFile
+from services.downloader.source import Span
+from services.downloader.usenet.spool import Spool
+
+VOLUMES = [random.Random(seed).randbytes(size) for seed, size in ((1, 1_000), (2, 1_000), (3, 400))]
+EXTENTS = [Extent(0, 60, 930), Extent(1, 40, 950), Extent(2, 40, 300)]
+FILM = b"".join(VOLUMES[e.file][e.offset : e.end] for e in EXTENTS)
+
+
+def film() -> VirtualFile:
+    return VirtualFile("film.mkv", EXTENTS)
+
+
+@pytest.fixture
+def spool(tmp_path: Path) -> Iterator[Spool]:
+    spool = Spool(tmp_path / "spool")
+    yield spool
+    spool.close()
+
+
+def write(spool: Spool, file: int, start: int, end: int) -> None:
+    spool.write(file, start, VOLUMES[file][start:end], len(VOLUMES[file]))
+
+
+def write_all(spool: Spool, step: int = 100) -> None:
+    for file, data in enumerate(VOLUMES):
+        for start in range(0, len(data), step):
+            write(spool, file, start, min(start + step, len(data)))
+
+
+@given(st.permutations(range(24)), st.integers(0, 24))
+def test_whatever_comes_before_and_after_it_is_laid_out_the_film_is_whole(
+    tmp_path_factory: pytest.TempPathFactory, order: list[int], laid_out_after: int
+):
+    spool = Spool(tmp_path_factory.mktemp("spool"))
+    articles = [(file, at) for file, data in enumerate(VOLUMES) for at in range(0, len(data), 100)]
+    for number, index in enumerate(order):
+        if number == laid_out_after:
+            spool.lay_out(film())
+        write(spool, articles[index][0], articles[index][1], articles[index][1] + 100)
+    if laid_out_after == 24:
+        spool.lay_out(film())
+    assert spool.film_path.read_bytes() == FILM
+    for file, data in enumerate(VOLUMES):
+        assert spool.read(file, 0, len(data)) == data
+        assert spool.read(file, 30, 100) == data[30:130]
+    spool.close()
+
+
+def test_what_is_around_the_film_lies_in_the_posted_files(spool: Spool):
+    spool.lay_out(film())
+    write_all(spool)
+    assert spool.path(0).read_bytes() == VOLUMES[0][:60] + bytes(930) + VOLUMES[0][990:]
+    for file, data in enumerate(VOLUMES):
+        spool.reassemble(file)
+        assert spool.path(file).read_bytes() == data
+
+
+def test_a_film_that_is_a_posted_file_is_not_copied_to_be_mended(spool: Spool):
+    spool.lay_out(VirtualFile("film.mkv", [Extent(0, 0, 1_000)]))
+    write(spool, 0, 0, 500)
+    spool.complete(0, 1_000)
+    spool.reassemble(0)
+    assert spool.path(0).samefile(spool.film_path)
+    mended = spool.path(0).with_name("mended")
+    mended.write_bytes(VOLUMES[0])
+    mended.rename(spool.path(0))
+    spool.replaced(0, [Span(500, 1_000)])
+    assert spool.film_path.read_bytes() == VOLUMES[0]
+
+
+def test_the_film_gets_what_was_mended(spool: Spool):
+    spool.lay_out(film())
+    for start in (0, 100, 300, 900):
+        write(spool, 0, start, start + 100)
+    spool.complete(0, 1_000)
+    spool.reassemble(0)
+    assert spool.path(0).read_bytes()[:200] == VOLUMES[0][:200]
+    spool.path(0).write_bytes(VOLUMES[0])
+    spool.replaced(0, [Span(200, 300), Span(400, 900)])
+    assert spool.film_path.read_bytes()[:930] == VOLUMES[0][60:990]
+    assert spool.read(0, 0, 1_000) == VOLUMES[0]
+
+
+def test_a_file_that_was_mended_first_is_laid_out_whole(spool: Spool):
+    write(spool, 0, 0, 100)
+    spool.complete(0, 1_000)
+    spool.path(0).write_bytes(VOLUMES[0])
+    spool.replaced(0, [Span(100, 1_000)])
+    spool.lay_out(film())
+    assert spool.film_path.read_bytes()[:930] == VOLUMES[0][60:990]
+
+
+def test_who_reads_the_film_goes_on_when_it_is_renamed(spool: Spool, tmp_path: Path):
+    spool.lay_out(film())
+    write_all(spool)
+    spool.film_path.rename(tmp_path / "published")
+    assert spool.read(1, 40, 950) == VOLUMES[1][40:990]
+
+
+def test_a_disk_that_fails_is_told(spool: Spool):
+    spool.film_path.mkdir()
+    with pytest.raises(ScratchFull, match="free some space"):
+        spool.lay_out(film())
