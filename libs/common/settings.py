@@ -93,6 +93,8 @@ class Retention(Section, frozen=True, kw_only=True):
 class Downloader(Section, frozen=True, kw_only=True):
     runner: Literal["process", "docker", "kubernetes", "none"] = "process"
     max_instances: int = 2
+    warm: int = 0
+    """Instances that wait for the next film: it begins sooner by a process's start, for some 60 MB each."""
     image: str = "matinee-downloader"
     scratch_dir: str = ""
     max_film_bytes: int = 100_000_000_000
@@ -368,6 +370,7 @@ def _check_numbers(settings: Settings) -> None:
         ("retention.after_ready_h (0: for ever)", retention.after_ready_h, 0, _TEN_YEARS_DAYS * 24),
         ("retention.unwatched_days (0: for ever)", retention.unwatched_days, 0, _TEN_YEARS_DAYS),
         ("downloader.max_instances", downloader.max_instances, 1, 1000),
+        ("downloader.warm (at most downloader.max_instances)", downloader.warm, 0, downloader.max_instances),
         ("downloader.max_film_bytes", downloader.max_film_bytes, 1, 10**15),
     ]
     for i, server in enumerate(settings.usenet):

@@ -14,5 +14,6 @@ async def body(service: Service) -> None:
         return
     ours = {k: v for k, v in os.environ.items() if not k.startswith(ENV_PREFIX) and k != LIFELINE}
     runner = ProcessRunner(settings.scratch, {**ours, **as_environment(settings)})
-    launcher = Launcher(service.bus, runner, settings.downloader.max_instances)
+    downloader = settings.downloader
+    launcher = Launcher(service.bus, runner, downloader.max_instances, downloader.warm)
     service.task(launcher.run(), "launcher")

@@ -27,6 +27,8 @@ log = structlog.get_logger(__name__)
 
 WAIT_FOR_WORK_S = streams.LEASE_S + 10
 """Long enough to be given the job of an instance that died: the broker holds it until the lease is over."""
+WARM_FOR_S = 3600.0
+"""One that is kept warm: then the launcher starts a fresh one, if it still wants any."""
 WITHOUT_NATS_S = 30.0
 """Then whatever we fetch is somebody else's job already."""
 HANDED_BACK_S = 1.0
@@ -89,7 +91,7 @@ async def _nats_is_gone(bus: Bus) -> None:
 
 async def _take_one(bus: Bus, store: ObjectStore, settings: Settings, instance: str, nest: Path) -> int:
     async with bus.pull(streams.DOWNLOADS) as take:
-        give_up_at = time.monotonic() + WAIT_FOR_WORK_S
+        give_up_at = time.monotonic() + (WARM_FOR_S if settings.downloader.warm else WAIT_FOR_WORK_S)
         while (delivery := await take()) is None or not await _is_wanted(bus, delivery):
             if time.monotonic() > give_up_at:
                 log.info("no_work")

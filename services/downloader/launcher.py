@@ -17,6 +17,8 @@ log = structlog.get_logger(__name__)
 LOOK_EVERY_S = 2.0
 SWEEP_EVERY_S = 30.0
 LONGEST_PAUSE_S = 30.0
+SETTLED_S = 5.0
+"""After a job was queued: until then its first second isn't disturbed by warming up the next instance."""
 
 
 class Runner(Protocol):
@@ -41,12 +43,15 @@ class Runner(Protocol):
 
 
 class Launcher:
-    """Keeps as many instances running as there are jobs to fetch, up to a limit; none when there are none."""
+    """Keeps as many instances running as there are jobs to fetch, up to a limit, and those kept warm."""
 
-    def __init__(self, bus: Bus, runner: Runner, max_instances: int) -> None:
+    def __init__(self, bus: Bus, runner: Runner, max_instances: int, warm: int = 0) -> None:
+        """`warm`: how many instances wait for work that isn't there yet."""
         self._bus = bus
         self._runner = runner
         self._max_instances = max_instances
+        self._warm = warm
+        self._queued_at = -SETTLED_S
         self._wake = asyncio.Event()
 
     async def run(self) -> None:
@@ -70,15 +75,17 @@ class Launcher:
             await self._runner.stop()
 
     async def _on_queued(self, _message: object) -> None:
+        self._queued_at = time.monotonic()
         self._wake.set()
 
     async def _look(self) -> None:
         try:
-            wanted = min(await self._bus.backlog(DOWNLOADS), self._max_instances)
+            backlog = await self._bus.backlog(DOWNLOADS)
         except BusUnavailable:
             return
-        running = self._runner.running()
-        for _ in range(wanted - len(running)):
+        settled = time.monotonic() - self._queued_at > SETTLED_S
+        wanted = min(backlog + (self._warm if settled else 0), self._max_instances)
+        for _ in range(wanted - len(self._runner.running())):
             try:
                 log.info("instance_started", instance=await self._runner.start(self._wake.set))
             except OSError as error:

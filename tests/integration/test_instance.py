@@ -182,3 +182,21 @@ async def test_the_launcher_starts_what_is_needed_and_sweeps_what_died(box: Box)
     assert most == 2
     assert {(await box.state(f"job_{n}_00")).phase for n in range(4)} == {Phase.READY}
     assert box.scratch() == []
+
+
+async def test_an_instance_is_kept_warm_and_takes_what_comes(box: Box) -> None:
+    box.environment["MATINEE_DOWNLOADER_WARM"] = "1"
+    settings = load(None, {k: v for k, v in box.environment.items() if k.startswith("MATINEE_")})
+    runner = ProcessRunner(settings.scratch, box.environment)
+    task = asyncio.create_task(Launcher(box.bus, runner, 2, settings.downloader.warm).run())
+    async with asyncio.timeout(60):
+        while not (warm := runner.running()):
+            await asyncio.sleep(0.02)
+        await box.queue(PLAIN)
+        assert (await box.until(Phase.READY)).instance in warm
+        while not runner.running() - warm:
+            await asyncio.sleep(0.02)
+    assert len(runner.running()) == 1
+    task.cancel()
+    await asyncio.gather(task, return_exceptions=True)
+    assert not runner.running()

@@ -95,6 +95,8 @@ def test_overrides_of_the_command_line_win(file: Path) -> None:
         ("[gateway]\nmode = 'accounts'\n", {}, 'gateway.mode = "accounts" is not there yet'),
         ("[downloader]\nrunner = 'docker'\n", {}, 'downloader.runner = "docker" is not there yet'),
         ("[downloader]\nmax_instances = 0\n", {}, "downloader.max_instances must be between 1"),
+        ("[downloader]\nwarm = -1\n", {}, "max_instances) must be between 0 and 2, not -1"),
+        ("[downloader]\nwarm = 3\n", {}, "max_instances) must be between 0 and 2, not 3"),
         ("[[usenet]]\nhost = 'h'\nport = 70000\n", {}, "usenet[0].port must be between 1"),
         ("[[usenet]]\nhost = ' '\n", {}, "usenet[0].host is empty"),
         ("secret = 'too short to be one'\n", {}, "secret must have at least 32 characters"),
