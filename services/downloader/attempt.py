@@ -35,6 +35,7 @@ from services.downloader.errors import DownloaderError, ServerRefused
 from services.downloader.pipeline import Pipeline, Target
 from services.downloader.play import Identity, Screen, serving
 from services.downloader.progress import Reporter
+from services.downloader.runners.process import Berth
 from services.downloader.source import Source
 from services.downloader.usenet.listing import fetch_nzb
 from services.downloader.usenet.nzb import parse_nzb
@@ -119,7 +120,8 @@ class Attempt:
             )
             for s in settings.usenet
         ]
-        self._source = source = UsenetSource(nzb, servers, self._nest / "spool")
+        berth = self._house.enter_context(Berth(settings.scratch, queued.job_id, queued.attempt, self._nest))
+        self._source = source = UsenetSource(nzb, servers, berth / "spool")
         self._house.push_async_callback(source.close)
         target = Target(
             prefix=film_prefix(queued.job_id),
@@ -130,7 +132,7 @@ class Attempt:
             max_film_bytes=settings.downloader.max_film_bytes,
         )
         pipeline = Pipeline(
-            source, self._store, target, scratch=self._nest, reporter=self._reporter, listener=self
+            source, self._store, target, scratch=berth, reporter=self._reporter, listener=self
         )
         film = await pipeline.run()
         await self._reporter.tell()

@@ -25,6 +25,9 @@ ID_VARIABLE = "MATINEE_INSTANCE_ID"
 LOCK = "lock"
 _UNBORN = ".new-"
 _UNBORN_FOR_S = 60.0
+_BERTH = "attempt-"
+_BERTH_KEPT_S = 900.0
+"""Longer than the broker takes to give a dead instance's job to another, with its pauses between tries."""
 STOP_S = 1.5
 
 
@@ -46,6 +49,38 @@ class Nest:
 
     def __exit__(self, *_: object) -> None:
         shutil.rmtree(self.path, ignore_errors=True)
+        if self._lock:
+            self._lock.close()
+
+
+class Berth:
+    """Where one attempt's bytes lie: if this instance is stopped or killed, the next one finds them.
+
+    A context manager that gives its directory.
+    """
+
+    def __init__(self, scratch: Path, job_id: str, attempt: int, nest: Path) -> None:
+        """`nest`: where the bytes go instead while another instance is still at this very attempt."""
+        self._shared = scratch / f"{_BERTH}{job_id}-{attempt}"
+        self._own = nest / "berth"
+        self._lock: IO[bytes] | None = None
+        self._path = self._own
+
+    def __enter__(self) -> Path:
+        self._shared.mkdir(parents=True, exist_ok=True, mode=0o700)
+        lock = (self._shared / LOCK).open("wb")
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            lock.close()
+        else:
+            self._lock, self._path = lock, self._shared
+        self._path.mkdir(exist_ok=True)
+        return self._path
+
+    def __exit__(self, kind: type[BaseException] | None, *_: object) -> None:
+        if kind is None or not issubclass(kind, asyncio.CancelledError):
+            shutil.rmtree(self._path, ignore_errors=True)
         if self._lock:
             self._lock.close()
 
@@ -97,6 +132,10 @@ class ProcessRunner:
         for nest in self._nests(with_unborn=True):
             if not _is_held(nest / LOCK):
                 shutil.rmtree(nest, ignore_errors=True)
+                swept += 1
+        for berth in self._scratch.glob(f"{_BERTH}*"):
+            if not _is_held(berth / LOCK) and _older_than(berth / LOCK, _BERTH_KEPT_S):
+                shutil.rmtree(berth, ignore_errors=True)
                 swept += 1
         return swept
 

@@ -24,9 +24,10 @@ from services.downloader.source import (
     Span,
     Urgency,
 )
-from services.downloader.usenet.articles import Parts, part_header
+from services.downloader.usenet.articles import PartHeader, PartRefused, Parts, part_header
 from services.downloader.usenet.census import PROOFS_ENOUGH, file_census, sample
 from services.downloader.usenet.filling import Filling
+from services.downloader.usenet.journal import Record
 from services.downloader.usenet.lanes import Article, Inquiry, Missing, Outcome, Stopped
 from services.downloader.usenet.naming import clean_name, name_in_subject
 from services.downloader.usenet.nzb import Nzb, NzbFile
@@ -55,10 +56,12 @@ class UsenetSource:
     def __init__(self, nzb: Nzb, servers: Sequence[Server], spool: Path) -> None:
         """`spool`: a directory for this release alone, made if it isn't there. Starts the engine's thread.
 
+        What an earlier source of the same release left there is used again.
+
         Needs the running event loop. Raises `ServerRefused` for a bad `ca_file`, `ScratchFull` for `spool`.
         """
         self._loop = asyncio.get_running_loop()
-        self._spool = Spool(spool)
+        self._spool = Spool(spool, nzb.digest())
         self._posts = nzb.files
         self._parts = [Parts([segment.number - 1 for segment in post.segments]) for post in nzb.files]
         self._files = [_as_claimed(index, post) for index, post in enumerate(nzb.files)]
@@ -93,6 +96,8 @@ class UsenetSource:
 
     async def open(self) -> None:
         """See `Source.open`. Raises `BytesLost` if no server has any of the release."""
+        for record in await asyncio.to_thread(self._spool.resume):
+            self._resume(record)
         for probe in range(PROBES_MAX):
             await self._sweep(self._untold(probe))
         if all(parts.size_bytes is None for parts in self._parts):
@@ -175,7 +180,7 @@ class UsenetSource:
         return self._spool.path(file)
 
     async def lay_out(self, film: Layout) -> Path:
-        await asyncio.to_thread(self._spool.lay_out, film)
+        await asyncio.to_thread(self._spool.lay_out, film, range(len(self._files)))
         return self._spool.film_path
 
     async def reassemble(self, file: int) -> None:
@@ -201,11 +206,26 @@ class UsenetSource:
         header = part_header(response)
         parts = self._parts[article.file]
         span = parts.place(article.slot, header)
-        self._spool.write(article.file, span.start, response.data or b"", header.file_bytes)
-        if article.slot == 0 or article.file not in self._names:
-            self._names[article.file] = clean_name(response.file_name or "")
-        parts.record(article.slot, span, header.file_bytes)
+        name = "" if article.file in self._names and article.slot else clean_name(response.file_name or "")
+        record = Record(
+            article.file, article.slot, span.start, span.length, header.file_bytes, response.crc or 0, name
+        )
+        self._spool.write(record, response.data or b"")
+        self._take_note(record, span)
         return span
+
+    def _resume(self, record: Record) -> None:
+        """An article that an earlier instance fetched and wrote."""
+        header = PartHeader(record.file_bytes, record.start, record.start + record.length)
+        # What the NZB no longer lists, or what contradicts the rest, is fetched as if it weren't there.
+        if record.file < len(self._parts):
+            with suppress(PartRefused):
+                self._take_note(record, self._parts[record.file].place(record.slot, header))
+
+    def _take_note(self, record: Record, span: Span) -> None:
+        if record.name or record.file not in self._names:
+            self._names[record.file] = record.name
+        self._parts[record.file].record(record.slot, span, record.file_bytes)
 
     def _deliver(self, outcomes: list[Outcome]) -> None:
         """Hand the engine's results to the loop, a turn's at once. On the engine's thread."""

@@ -1,22 +1,26 @@
 """The spool: posted files as sparse files, named by their number and never by what a poster called them.
 
 Once it is known which posted bytes make up the film, those lie in one file as the film itself, and only what
-is around them in a posted file of its own: to publish the film is then a rename.
+is around them in a posted file of its own: to publish the film is then a rename. A journal beside them tells
+an instance that comes after a dead one what is there.
 """
 
 import os
 from collections import OrderedDict, defaultdict
-from collections.abc import Generator, Iterator, Sequence
+from collections.abc import Generator, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from threading import Lock
 from typing import Final
+from zlib import crc32
 
 import msgspec
 
 from services.downloader.errors import ScratchFull
-from services.downloader.extents import Ranges
+from services.downloader.extents import Extent, Ranges, VirtualFile
 from services.downloader.source import Layout, Span
+from services.downloader.usenet.articles import FILE_BYTES_MAX
+from services.downloader.usenet.journal import Journal, Place, Record
 
 OPEN_FILES_MAX: Final = 64
 """Posted files kept open for writing; a release may have thousands, a process 1024 descriptors."""
@@ -34,17 +38,36 @@ class _Piece(msgspec.Struct, frozen=True):
 class Spool:
     """Articles are written by one thread; everything else may be called on any."""
 
-    def __init__(self, directory: Path) -> None:
-        """Makes the directory. Raises `ScratchFull` if that can't be done."""
+    def __init__(self, directory: Path, release: str) -> None:
+        """Makes the directory. `release`: what is kept here. Raises `ScratchFull` if that can't be done."""
         self._directory = directory
+        self._journal = Journal(directory, release)
         self._writers: OrderedDict[int, int] = OrderedDict()
         self._film: Layout | None = None
         self._film_descriptor = -1
+        self._is_settled = False
         # Held while an article is written, so that none slips past the laying out.
         self._lock = Lock()
         self._written: defaultdict[int, Ranges] = defaultdict(Ranges)
+        """What has come before the film was laid out."""
         with self._translated():
             directory.mkdir(parents=True, exist_ok=True)
+
+    def resume(self) -> list[Record]:
+        """What an earlier instance left here of this release, read again and found good; first of all.
+
+        Raises `ScratchFull`.
+        """
+        with self._translated(), self._lock:
+            records, places = self._journal.records(), self._journal.places()
+            if records and places:
+                self._film = _film_of(places)
+                self._film_descriptor = os.open(self.film_path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+            good = [record for record in records if self._is_good(record)]
+            self._journal.begin(good, places)
+            for record in good:
+                self._written[record.file].add(record.start, record.start + record.length)
+            return good
 
     def path(self, file: int) -> Path:
         """The posted file; of the film's bytes it has those that `reassemble` brought."""
@@ -54,16 +77,18 @@ class Spool:
     def film_path(self) -> Path:
         return self._directory / "film.bin"
 
-    def write(self, file: int, offset: int, data: bytes | bytearray, file_bytes: int) -> None:
-        """All of `data` at `offset` of a file of `file_bytes`. Raises `ScratchFull`."""
+    def write(self, record: Record, data: bytes | bytearray) -> None:
+        """All of a checked article's data, at its place. Raises `ScratchFull`."""
         view = memoryview(data)
         with self._translated(), self._lock:
-            if self._film is None:
-                self._written[file].add(offset, offset + len(view))
-            for piece in self._pieces(file, Span(offset, offset + len(view))):
-                descriptor = self._film_descriptor if piece.in_film else self._writer(file, file_bytes)
+            for piece in self._pieces(record.file, Span(record.start, record.start + record.length)):
+                in_film = self._film_descriptor
+                descriptor = in_film if piece.in_film else self._writer(record.file, record.file_bytes)
                 _write(descriptor, view[: piece.length], piece.at)
                 view = view[piece.length :]
+            if not self._is_settled:
+                self._written[record.file].add(record.start, record.start + record.length)
+            self._journal.note(record)
 
     def read(self, file: int, offset: int, length: int) -> bytes:
         """These bytes, or as many as the file has. Raises `ScratchFull` if the disk fails."""
@@ -76,39 +101,57 @@ class Spool:
                 descriptors = (opened.fileno(), self._film_descriptor)
                 return b"".join(os.pread(descriptors[p.in_film], p.length, p.at) for p in pieces)
 
-    def lay_out(self, film: Layout) -> None:
-        """From now on the film's bytes lie in a file of their own; those that are here go there. Once."""
+    def lay_out(self, film: Layout, files: Iterable[int]) -> None:
+        """From now on the film's bytes lie in a file of their own; those that are here go there. Once.
+
+        `files`: those of which the film may have bytes.
+        """
         with self._translated(), self._lock:
-            self._film_descriptor = os.open(
-                self.film_path, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600
-            )
-            os.truncate(self._film_descriptor, film.size_bytes)
-            for file, ranges in self._written.items():
-                for span in ranges:
-                    self._copy(film, file, span, to_film=True)
-            self._film = film
+            places = _places_of(film, files)
+            if self._film is None or places != self._journal.places():
+                self._lay_out(film)
+                self._journal.lay_out(places)
+            self._is_settled = True
             self._written.clear()
+
+    def _lay_out(self, film: Layout) -> None:
+        if self._film is not None:
+            # An earlier instance took something else for the film.
+            for file in self._written:
+                self._reassemble(self._film, file)
+            os.close(self._film_descriptor)
+            self.film_path.unlink()
+        flags = os.O_RDWR | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC
+        self._film_descriptor = os.open(self.film_path, flags, 0o600)
+        os.truncate(self._film_descriptor, film.size_bytes)
+        for file, ranges in self._written.items():
+            for span in ranges:
+                self._copy(film, file, span, to_film=True)
+        self._film = film
 
     def reassemble(self, file: int) -> None:
         """The posted file gets what of it lies in the film, so that all of it is at `path`, to be read."""
-        if self._film is None:
-            return
-        with self._translated():
-            path = self.path(file)
-            if self._is_whole_film(file, path.stat().st_size):
-                path.unlink()
-                path.hardlink_to(self.film_path)
-            else:
-                self._copy(self._film, file, Span(0, path.stat().st_size), to_film=False)
+        if self._film is not None:
+            with self._translated():
+                self._reassemble(self._film, file)
+
+    def _reassemble(self, film: Layout, file: int) -> None:
+        path = self.path(file)
+        whole = Span(0, path.stat().st_size)
+        if film.size_bytes == whole.length and list(film.places(file, whole)) == [(0, whole)]:
+            path.unlink()
+            path.hardlink_to(self.film_path)
+        else:
+            self._copy(film, file, whole, to_film=False)
 
     def replaced(self, file: int, holes: Sequence[Span]) -> None:
         """Another file has been put at `path`, which has the bytes of the holes too: the film gets those."""
         with self._translated(), self._lock:
-            if self._film is None:
+            if not self._is_settled:
                 self._written[file].add(0, self.path(file).stat().st_size)
-                return
-            for hole in holes:
-                self._copy(self._film, file, hole, to_film=True)
+            if self._film is not None:
+                for hole in holes:
+                    self._copy(self._film, file, hole, to_film=True)
 
     def complete(self, file: int, file_bytes: int) -> None:
         """Make sure that the posted file is there and has its size, whatever was written."""
@@ -117,6 +160,7 @@ class Spool:
 
     def close(self) -> None:
         with self._lock:
+            self._journal.close()
             while self._writers:
                 _, writer = self._writers.popitem()
                 os.close(writer)
@@ -124,11 +168,12 @@ class Spool:
                 os.close(self._film_descriptor)
                 self._film_descriptor = -1
 
-    def _is_whole_film(self, file: int, size_bytes: int) -> bool:
-        film, span = self._film, Span(0, size_bytes)
-        return (
-            film is not None and film.size_bytes == size_bytes and [*film.places(file, span)] == [(0, span)]
-        )
+    def _is_good(self, record: Record) -> bool:
+        try:
+            data = self.read(record.file, record.start, record.length)
+        except ScratchFull:
+            return False
+        return len(data) == record.length and crc32(data) == record.crc
 
     def _pieces(self, file: int, span: Span) -> Iterator[_Piece]:
         """All of the span in order."""
@@ -175,6 +220,19 @@ class Spool:
                 f"the scratch disk at {self._directory} can't take the download ({why}); "
                 "free some space there"
             ) from error
+
+
+def _places_of(film: Layout, files: Iterable[int]) -> list[Place]:
+    return [
+        Place(file, posted.start, posted.end, at)
+        for file in files
+        for at, posted in film.places(file, Span(0, FILE_BYTES_MAX))
+    ]
+
+
+def _film_of(places: Iterable[Place]) -> VirtualFile:
+    in_order = sorted(places, key=lambda place: place.at)
+    return VirtualFile("film", [Extent(p.file, p.start, p.end - p.start) for p in in_order])
 
 
 def _write(descriptor: int, data: memoryview, offset: int) -> None:

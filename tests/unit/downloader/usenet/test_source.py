@@ -57,7 +57,11 @@ async def test_the_spool_is_named_by_number(start: Start, make_source: MakeSourc
     await source.open()
     await filled(source)
     assert [file.name for file in source.files] == ["evil.sh", "passwd"]
-    assert sorted(path.name for path in source.path(0).parent.iterdir()) == ["0000.bin", "0001.bin"]
+    assert sorted(path.name for path in source.path(0).parent.iterdir()) == [
+        "0000.bin",
+        "0001.bin",
+        "journal",
+    ]
 
 
 async def test_a_read_fetches_only_the_articles_it_touches(start: Start, make_source: MakeSource):
