@@ -4,7 +4,6 @@ Knows neither the bus nor Usenet: it is given a source, a store, and someone to 
 """
 
 import asyncio
-import shutil
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import aclosing
 from pathlib import Path
@@ -17,19 +16,17 @@ from libs.common.events import Film
 from libs.common.objects import ObjectStore, StoreError
 from services.downloader.choose import Wanted
 from services.downloader.describe import Description, NeedsRepairFirst, describe
-from services.downloader.errors import BytesLost, DownloaderError, ReleaseError, ScratchFull, StorageFailed
+from services.downloader.errors import BytesLost, DownloaderError, ReleaseError, StorageFailed
 from services.downloader.progress import Reporter
 from services.downloader.publish import Publication, publication
 from services.downloader.repair.blocks import NotEnoughBlocks, RecoveryFile, choose_volumes, needed_blocks
 from services.downloader.repair.packets import Par2File, Par2Set
 from services.downloader.repair.program import Job, repair
+from services.downloader.room import reserve
 from services.downloader.source import Census, Landed, Source, Span
 from services.downloader.verdict import condemned
 
 log = structlog.get_logger(__name__)
-
-SPARE_BYTES = 128 << 20
-"""Left free on the scratch disk: the log and the databases may live there too."""
 
 
 class Listener(Protocol):
@@ -129,13 +126,8 @@ class Pipeline:
             raise ReleaseError(
                 f"“{film.name}” has {film.size_bytes / 1e9:.1f} GB; allowed are {limit / 1e9:.1f} GB."
             )
-        needed = sum(self._source.files[i].size_bytes for i in description.needed_files) + SPARE_BYTES
-        free = shutil.disk_usage(self._scratch).free
-        if needed > free:
-            raise ScratchFull(
-                f"The scratch disk has {free / 1e9:.1f} GB free, the release needs {needed / 1e9:.1f} GB; "
-                "free some space and try again."
-            )
+        needed = sum(self._source.files[i].size_bytes for i in description.needed_files)
+        reserve(self._scratch, needed)
 
     async def _fetch_and_publish(
         self, description: Description, publishing: Publication, census: asyncio.Task[Census]
