@@ -86,6 +86,14 @@ class Census(msgspec.Struct, frozen=True, kw_only=True):
         return self.sure and not self.missing_articles
 
 
+class Reads(Protocol):
+    """As much of a `Source` as whoever only reads needs."""
+
+    async def read(self, file: int, offset: int, length: int, urgency: Urgency) -> bytes:
+        """See `Source.read`."""
+        ...
+
+
 class Source(Protocol):
     """The posted files of one release. Not shared between event loops; safe for many readers in one."""
 

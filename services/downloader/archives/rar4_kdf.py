@@ -1,0 +1,66 @@
+"""From a password to the key of RAR 3 and 4: 2^18 rounds of SHA-1, told by no note but by every reader."""
+
+import hashlib
+import struct
+
+_STEPS = 16
+"""After the first round of each, the hash so far gives a byte of the IV."""
+_ROUNDS = 0x4000
+"""In each step."""
+_SHA_BLOCK_BYTES = 64
+_WORDS = struct.Struct(">16L")
+_SPOILT_WORDS = struct.Struct("<16L")
+
+
+def rar4_key(password: str, salt: bytes) -> bytes:
+    """Key and IV, 16 bytes each. Takes 7 ms; for passwords of more than 28 characters up to seconds."""
+    seed = password.encode("utf-16-le", "surrogatepass") + salt
+    digest, iv = _of_short(seed) if len(seed) <= _SHA_BLOCK_BYTES else _of_long(seed)
+    return struct.pack("<4L", *struct.unpack_from(">4L", digest)) + iv
+
+
+def _of_short(seed: bytes) -> tuple[bytes, bytes]:
+    """All rounds of a step are laid out side by side and hashed at once: 17 times as fast as one by one."""
+    round_bytes = len(seed) + 3
+    rounds = bytearray((seed + bytes(3)) * _ROUNDS)
+    rounds[len(seed) :: round_bytes] = bytes(range(256)) * (_ROUNDS >> 8)
+    sha = hashlib.sha1(usedforsecurity=False)
+    iv = bytearray()
+    for step in range(_STEPS):
+        first = step * _ROUNDS
+        middle = (first >> 8) & 0xFF
+        rounds[len(seed) + 1 :: round_bytes] = b"".join(
+            bytes([middle + high]) * 256 for high in range(_ROUNDS >> 8)
+        )
+        rounds[len(seed) + 2 :: round_bytes] = bytes([first >> 16]) * _ROUNDS
+        sha.update(rounds[:round_bytes])
+        iv.append(sha.digest()[-1])
+        sha.update(memoryview(rounds)[round_bytes:])
+    return sha.digest(), bytes(iv)
+
+
+def _of_long(seed: bytes) -> tuple[bytes, bytes]:
+    """RAR's SHA-1 spoils what it hashes, if that fills a block of its own, and the next round hashes that."""
+    spoilt = bytearray(seed)
+    sha = hashlib.sha1(usedforsecurity=False)
+    iv = bytearray()
+    hashed = 0
+    for number in range(_STEPS * _ROUNDS):
+        sha.update(spoilt)
+        sha.update(number.to_bytes(3, "little"))
+        own_block = _SHA_BLOCK_BYTES - hashed % _SHA_BLOCK_BYTES
+        for at in range(own_block, len(spoilt) - _SHA_BLOCK_BYTES + 1, _SHA_BLOCK_BYTES):
+            _spoil(spoilt, at)
+        hashed += len(spoilt) + 3
+        if number % _ROUNDS == 0:
+            iv.append(sha.digest()[-1])
+    return sha.digest(), bytes(iv)
+
+
+def _spoil(data: bytearray, at: int) -> None:
+    """Leaves the last words of SHA-1's message schedule (FIPS 180-4 §6.1.2) where the block was."""
+    words = list(_WORDS.unpack_from(data, at))
+    for t in range(16, 80):
+        word = words[t - 3] ^ words[t - 8] ^ words[t - 14] ^ words[t - 16]
+        words.append((word << 1 | word >> 31) & 0xFFFFFFFF)
+    _SPOILT_WORDS.pack_into(data, at, *words[64:])
