@@ -1,7 +1,7 @@
 """Encrypted files as if they weren't: what reads, counts or publishes a film need not know that it is one.
 
 AES in CBC mode: each block of 16 bytes is decrypted with the stored block before it, so any range of a film
-costs at most 31 stored bytes more than it has, and nothing before it is needed.
+costs at most 46 stored bytes more than it has, and nothing before it is needed.
 """
 
 import asyncio

@@ -15,6 +15,7 @@ import structlog
 
 from libs.common.events import Film
 from libs.common.objects import ObjectStore, StoreError, Upload
+from services.downloader.archives.locks import Keyring
 from services.downloader.choose import Wanted
 from services.downloader.describe import Description, NeedsRepairFirst, describe
 from services.downloader.errors import BytesLost, DownloaderError, ReleaseError, ScratchFull, StorageFailed
@@ -54,6 +55,8 @@ class Target(msgspec.Struct, frozen=True, kw_only=True):
     sidecar: dict[str, object]
     wanted: Wanted | None = None
     """Which film of several it is."""
+    keyring: Keyring = msgspec.field(default_factory=Keyring)
+    """What its archives may be encrypted with."""
     max_film_bytes: int
     on_scratch_disk: bool
     """Whether the store takes its room from the disk that the scratch directory is on."""
@@ -115,7 +118,7 @@ class Pipeline:
 
     async def _describe(self, census: asyncio.Task[Census]) -> Description:
         try:
-            return await describe(self._source, self._target.wanted)
+            return await describe(self._source, self._target.wanted, self._target.keyring)
         except NeedsRepairFirst as needed:
             protection = needed.protection
             why = condemned(
@@ -124,7 +127,7 @@ class Pipeline:
             if why is not None:
                 raise why from needed
             await self._mend(protection.par2, protection.protected, protection.recovery_files)
-            return await describe(self._source, self._target.wanted)
+            return await describe(self._source, self._target.wanted, self._target.keyring)
 
     def _check(self, description: Description) -> None:
         film, limit = description.film, self._target.max_film_bytes
