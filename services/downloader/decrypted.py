@@ -14,8 +14,8 @@ from .extents import Extent, VirtualFile
 from .source import Reads, Span, Urgency
 
 BLOCK_BYTES = 16
-INLINE_BYTES = 256 * 1024
-"""Decrypted on the event loop, which costs it 0.1 ms; more is done on a thread."""
+INLINE_BYTES = 256 * 1024 + 3 * BLOCK_BYTES
+"""A player's chunk, and what it takes beside: decrypted on the event loop in 0.1 ms; more is on a thread."""
 _PIECE_BYTES = 64 * 1024
 """Fits the processor's cache: three times as fast as 8 MiB at once, and other threads get their turns."""
 

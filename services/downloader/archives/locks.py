@@ -14,7 +14,7 @@ import msgspec
 from services.downloader.decrypted import Cipher
 from services.downloader.errors import ArchiveRefused
 
-from .rar4_kdf import rar4_key
+from .rar4_kdf import FAST_CHARS, rar4_key
 
 MAX_PASSWORDS = 25
 """Tried for one release: 15 of the owner's, and up to ten that it tells. A wrong one costs some 10 ms."""
@@ -24,8 +24,8 @@ MAX_LOG2_ROUNDS = 20
 """RAR writes 15; 2^20 rounds take 0.35 s, and the format's limit of 2^24 would take 6 s for each password."""
 MAX_ROUNDS = 1 << 26
 """Of all derivations for one release: some 22 s, or a thousand volumes that each have a salt of their own."""
-_RAR4_ROUNDS = 1 << 15
-"""What a derivation for RAR 4 counts as, by the time it takes."""
+RAR4_ROUNDS, RAR4_SLOW_ROUNDS = 1 << 15, 1 << 21
+"""What derivations for RAR 4 count as, by the time they take."""
 
 RAR5_SALT_BYTES = 16
 RAR5_CHECK_BYTES = 12
@@ -100,7 +100,8 @@ class Keyring:
 
     async def _tried(self, password: str, lock: Lock, proves: Proves) -> Cipher | None:
         if isinstance(lock, Rar4Lock):
-            derived = await self._once(_RAR4_ROUNDS, rar4_key, password, lock.salt)
+            rounds = RAR4_ROUNDS if len(password) <= FAST_CHARS else RAR4_SLOW_ROUNDS
+            derived = await self._once(rounds, rar4_key, password, lock.salt)
             cipher = Cipher(derived[:16], derived[16:])
             return cipher if await proves(cipher) else None
         check, rounds = _trusted(lock.check), 1 << lock.log2_rounds
