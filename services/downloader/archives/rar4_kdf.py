@@ -1,9 +1,11 @@
 """From a password to the key of RAR 3 and 4: 2^18 rounds of SHA-1, told by no note but by every reader."""
 
 import hashlib
+import operator
 import struct
+from collections.abc import Callable
 from functools import cache, reduce
-from operator import getitem, xor
+from typing import cast
 
 FAST_CHARS = 28
 """Longer passwords fill a block of SHA-1 on their own, which RAR then does in a way of its own."""
@@ -13,6 +15,7 @@ _ROUNDS = 0x4000
 """In each step."""
 _BLOCK_BYTES = 64
 """What SHA-1 hashes at once."""
+_XOR = cast("Callable[[int, int], int]", operator.xor)
 
 
 def rar4_key(password: str, salt: bytes) -> bytes:
@@ -54,7 +57,7 @@ def _of_long(seed: bytes) -> tuple[bytes, bytes]:
         sha.update(number.to_bytes(3, "little"))
         own_block = _BLOCK_BYTES - hashed % _BLOCK_BYTES
         for at in range(own_block, len(spoilt) - _BLOCK_BYTES + 1, _BLOCK_BYTES):
-            block = reduce(xor, map(getitem, tables, spoilt[at : at + _BLOCK_BYTES]))
+            block = reduce(_XOR, map(operator.getitem, tables, spoilt[at : at + _BLOCK_BYTES]))
             spoilt[at : at + _BLOCK_BYTES] = block.to_bytes(_BLOCK_BYTES, "little")
         hashed += len(spoilt) + 3
         if number % _ROUNDS == 0:

@@ -32,7 +32,7 @@ async def opens(keyring: Keyring, lock: Rar5Lock | Rar4Lock, secret: bytes, plai
 
 
 @pytest.mark.parametrize(
-    "password", ["a", "open sesame", "ünïcode ✓", "😀" * 3, "x" * 28, "y" * 29, "long {} " * 8]
+    "password", ["a", "open sesame", "ünïcode ✓", "😀" * 3, "x" * 28, "y" * 29, "long {} " * 5]
 )
 @pytest.mark.parametrize("salt", [b"", b"saltsalt"])
 def test_rar4_keys_are_those_of_rarfile(password: str, salt: bytes) -> None:
@@ -86,7 +86,7 @@ async def test_what_opened_one_thing_is_tried_first_on_the_next() -> None:
     assert (opened, len(tried)) == (tried[2], 3)
     await keyring.opening(lock, third)
     assert len(tried) == 4
-    assert tried[3].decrypt(bytes(16)) == tried[2].decrypt(bytes(16))
+    assert list(tried[3].decrypt(bytes(16))) == list(tried[2].decrypt(bytes(16)))
 
 
 async def test_a_hundred_volumes_with_one_salt_cost_one_derivation() -> None:
