@@ -15,6 +15,7 @@ from tests.integration.test_play import SLOW, playable, player, seek_at_random
 from tests.support.box import synthetic_film
 from tests.support.instances import JOB, Box
 from tests.support.internet import Internet
+from tests.support.par2_sets import create_par2
 from tests.support.rar_crypt import Lock, rar4_volumes, rar5_volumes
 from tests.support.releases import part_names
 
@@ -22,6 +23,7 @@ FILM_BYTES = 3_000_000
 PART_BYTES = 700_003
 SECRET = "correct horse battery"
 NAMED = "Locked.Reel.2024.1080p.WEB-DL.H.264-FIVE{{correct horse battery}}"
+TORN = "Torn.Locked.Reel.2024.1080p.WEB-DL.H.264-FIVE"
 BY_SETTING = "Locked.Reel.2024.1080p.WEB-DL.H.264-FOUR"
 SETTING = {"MATINEE_DOWNLOADER_PASSWORDS": f'["no", "{SECRET}"]'}
 
@@ -36,15 +38,20 @@ RELEASES = [Posted(NAMED, {}), Posted(BY_SETTING, SETTING)]
 
 @pytest.fixture(scope="module")
 def film(shared_internet: Internet, tmp_path_factory: pytest.TempPathFactory) -> bytes:
-    """Posted in RAR5 volumes with encrypted headers, and in RAR4 volumes with encrypted data."""
+    """Posted in RAR5 volumes with encrypted headers, once with par2; in RAR4 volumes, encrypted data."""
     directory = tmp_path_factory.mktemp("film")
     content = synthetic_film(directory / "film.mkv", FILM_BYTES)
     inner = [("film.mkv", content)]
-    for title, volumes in (
-        (NAMED, rar5_volumes(inner, Lock(password=SECRET, headers=True, log2_rounds=15), PART_BYTES)),
-        (BY_SETTING, rar4_volumes(inner, Lock(password=SECRET), PART_BYTES)),
+    five = rar5_volumes(inner, Lock(password=SECRET, headers=True, log2_rounds=15), PART_BYTES)
+    four = rar4_volumes(inner, Lock(password=SECRET), PART_BYTES)
+    protected = part_names(five, "torn")
+    (directory / "par2").mkdir()
+    par2 = create_par2(directory / "par2", protected, slice_bytes=20_000, recovery_blocks=40)
+    for title, files in (
+        (NAMED, part_names(five, "five")),
+        (BY_SETTING, part_names(four, "four")),
+        (TORN, [*protected, *par2]),
     ):
-        files = part_names(volumes, title.partition("{{")[0])
         for name, data in files:
             (directory / name).write_bytes(data)
         paths = [str(directory / name) for name, _ in files]
@@ -79,6 +86,15 @@ async def test_it_plays_while_it_is_fetched_and_is_published_decrypted(
         whole: httpx.Response = await client.get(FILM_PATH)
     assert whole.content == film
     await box.until(Phase.READY)
+    assert box.stored()[f"movies/{JOB}/movie.mkv"] == film
+
+
+async def test_what_is_lost_is_mended_before_it_is_decrypted(box: Box, film: bytes) -> None:
+    box.internet.misbehave(nntp={"missing_every": {TORN: 30}})
+    await box.queue(TORN)
+    said = await box.run(**SETTING)
+    assert (await box.state()).phase is Phase.READY
+    assert "mended" in said
     assert box.stored()[f"movies/{JOB}/movie.mkv"] == film
 
 
