@@ -1,7 +1,8 @@
 """How RAR archives are encrypted, and the passwords that may open them.
 
 Sources: "RAR 5.0 archive format", the technical note, for RAR 5; for RAR 3 and 4, whose note is silent about
-it, what archives show and the readers rarfile and 7-Zip agree on.
+it, what archives show and the readers UnRAR, rarfile and 7-Zip agree on. A file's blocks go on from volume to
+volume as if there were none: one key, one IV, and padding at the very end only.
 """
 
 import asyncio
@@ -19,7 +20,7 @@ from .rar4_kdf import FAST_CHARS, rar4_key
 MAX_PASSWORDS = 25
 """Tried for one release: 15 of the owner's, and up to ten that it tells. A wrong one costs some 10 ms."""
 MAX_PASSWORD_CHARS = 127
-"""RAR takes no longer ones."""
+"""RAR takes no more of them."""
 MAX_LOG2_ROUNDS = 20
 """RAR writes 15; 2^20 rounds take 0.35 s, and the format's limit of 2^24 would take 6 s for each password."""
 MAX_ROUNDS = 1 << 26
@@ -64,8 +65,8 @@ class Keyring:
     """
 
     def __init__(self, passwords: Iterable[str] = ()) -> None:
-        """Only the first MAX_PASSWORDS count; empty, doubled and impossibly long ones don't."""
-        known = dict.fromkeys(p for p in passwords if 0 < len(p) <= MAX_PASSWORD_CHARS)
+        """Only the first MAX_PASSWORDS count; empty and doubled ones don't. Long ones are cut as RAR cuts them."""
+        known = dict.fromkeys(password[:MAX_PASSWORD_CHARS] for password in passwords if password)
         self._passwords = list(known)[:MAX_PASSWORDS]
         self._derived: dict[tuple[object, ...], bytes] = {}
         self._rounds_left = MAX_ROUNDS

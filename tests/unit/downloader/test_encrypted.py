@@ -3,8 +3,10 @@
 from collections.abc import Callable
 from itertools import product
 from pathlib import Path
+from typing import cast
 
 import pytest
+import rarfile
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
@@ -43,6 +45,18 @@ async def test_a_known_password_opens_it(tmp_path: Path, volumes: list[bytes]) -
     assert (described.film.name, described.film.size_bytes) == ("film.mkv", len(WHOLE))
     assert (described.container, described.needed_files) == ("mkv", list(range(len(volumes))))
     assert await release.film() == WHOLE
+
+
+@each_packing
+async def test_an_independent_reader_sees_the_same(tmp_path: Path, volumes: list[bytes]) -> None:
+    files = part_names(volumes)
+    for name, data in files:
+        (tmp_path / name).write_bytes(data)
+    with rarfile.RarFile(tmp_path / files[0][0]) as independent:
+        assert cast(bool, independent.needs_password())
+        independent.setpassword(PASSWORD)
+        seen = [(info.filename, info.file_size) for info in independent.infolist()]
+    assert seen == [(name, len(data)) for name, data in INNER]
 
 
 @each_packing

@@ -73,6 +73,13 @@ async def test_only_so_many_passwords_are_tried() -> None:
     assert asked == MAX_PASSWORDS
 
 
+async def test_a_long_password_is_cut_as_rar_cuts_it() -> None:
+    check = rar5_check(Lock(password="x" * 127), SALT)
+    lock = Rar5Lock(salt=SALT, log2_rounds=6, check=check)
+    assert await opens(Keyring(["x" * 200]), lock, b"", b"")
+    assert await opens(Keyring(["x" * 126]), lock, b"", b"") is None
+
+
 async def test_what_opened_one_thing_is_tried_first_on_the_next() -> None:
     tried: list[Cipher] = []
 
