@@ -65,7 +65,7 @@ class Keyring:
     """
 
     def __init__(self, passwords: Iterable[str] = ()) -> None:
-        """Only the first MAX_PASSWORDS count; empty and doubled ones don't. Long ones are cut as RAR cuts them."""
+        """The first MAX_PASSWORDS count; empty and doubled ones don't. Long ones are cut as RAR cuts them."""
         known = dict.fromkeys(password[:MAX_PASSWORD_CHARS] for password in passwords if password)
         self._passwords = list(known)[:MAX_PASSWORDS]
         self._derived: dict[tuple[object, ...], bytes] = {}
