@@ -1,8 +1,8 @@
 """The owner's settings: built-in default < `matinee.toml` < environment.
 
-Every value is also an environment variable: `MATINEE_` + section + key (`MATINEE_GATEWAY_PORT`), the two
-lists as JSON (`MATINEE_INDEXERS`, `MATINEE_USENET`). Any string may be `env:NAME` or `file:/path`, for
-secrets.
+Every value is also an environment variable: `MATINEE_` + section + key (`MATINEE_GATEWAY_PORT`), lists
+as JSON (`MATINEE_INDEXERS`, `MATINEE_USENET`, `MATINEE_DOWNLOADER_PASSWORDS`). Any string may be `env:NAME`
+or `file:/path`, for secrets.
 """
 
 import difflib
@@ -24,12 +24,12 @@ SERVICES = ("catalog", "indexer", "downloader", "streamer", "janitor")
 MASK = "••••"
 
 _SECRET_KEYS = frozenset(
-    {"token", "api_key", "username", "password", "access_key_id", "secret_access_key", "secret"}
+    {"token", "api_key", "username", "password", "passwords", "access_key_id", "secret_access_key", "secret"}
 )
 _MAX_PORT = 65_535
 _LEAST_SECRET_CHARS = 32
 _TEN_YEARS_DAYS = 3650
-_LISTS = frozenset({"indexers", "usenet"})
+_LISTS = frozenset({("indexers",), ("usenet",), ("downloader", "passwords")})
 # What the environment may hold beside settings: where a service listens, what the supervisor tells a child.
 _NOT_SETTINGS = frozenset(
     {f"MATINEE_{s.upper()}_PORT" for s in SERVICES} | {"MATINEE_LIFELINE_FD", "MATINEE_INSTANCE_ID"}
@@ -98,6 +98,8 @@ class Downloader(Section, frozen=True, kw_only=True):
     image: str = "matinee-downloader"
     scratch_dir: str = ""
     max_film_bytes: int = 100_000_000_000
+    passwords: tuple[str, ...] = ()
+    """Tried on encrypted archives, after those that a release itself tells."""
 
 
 class Settings(Section, frozen=True, kw_only=True):
@@ -210,10 +212,15 @@ def masked(settings: Settings) -> dict[str, Any]:
     if userinfo := _userinfo(settings.nats.url):
         tree["nats"]["url"] = settings.nats.url.replace(f"{userinfo}@", f"{MASK}@", 1)
 
+    def mask_all(node: Any) -> Any:
+        if isinstance(node, list | tuple):
+            return [MASK] * len(cast("list[Any]", node))
+        return MASK if node else ""
+
     def mask(node: Any) -> Any:
         if isinstance(node, dict):
             items = cast("dict[str, Any]", node).items()
-            return {k: (MASK if v else "") if k in _SECRET_KEYS else mask(v) for k, v in items}
+            return {k: mask_all(v) if k in _SECRET_KEYS else mask(v) for k, v in items}
         if isinstance(node, list | tuple):
             return [mask(v) for v in cast("list[Any]", node)]
         return node
@@ -240,7 +247,7 @@ def _from_environment(env: Mapping[str, str]) -> list[tuple[tuple[str, ...], Any
         if name not in names:
             raise SettingsError(f"{name} is not a setting.{_nearest(name, names)}")
         key = names[name]
-        found.append((key, _json_list(name, text) if key[0] in _LISTS else text))
+        found.append((key, _json_list(name, text) if key in _LISTS else text))
     return found
 
 
@@ -372,6 +379,8 @@ def _check_numbers(settings: Settings) -> None:
         ("downloader.max_instances", downloader.max_instances, 1, 1000),
         ("downloader.warm (at most downloader.max_instances)", downloader.warm, 0, downloader.max_instances),
         ("downloader.max_film_bytes", downloader.max_film_bytes, 1, 10**15),
+        # Each costs every encrypted release of which it isn't the password some 10 ms.
+        ("The number of downloader.passwords", len(downloader.passwords), 0, 15),
     ]
     for i, server in enumerate(settings.usenet):
         numbers += [

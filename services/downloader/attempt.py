@@ -29,6 +29,7 @@ from libs.common.play import play_token
 from libs.common.security import sign
 from libs.common.service import version
 from libs.common.settings import Settings
+from services.downloader.archives.locks import Keyring
 from services.downloader.choose import Wanted
 from services.downloader.describe import Description
 from services.downloader.errors import DownloaderError, ServerRefused
@@ -38,7 +39,7 @@ from services.downloader.progress import Reporter
 from services.downloader.runners.process import Berth
 from services.downloader.source import Source
 from services.downloader.usenet.listing import fetch_nzb
-from services.downloader.usenet.nzb import parse_nzb
+from services.downloader.usenet.nzb import parse_nzb, passwords_in
 from services.downloader.usenet.servers import Server
 from services.downloader.usenet.source import UsenetSource
 
@@ -128,6 +129,9 @@ class Attempt:
             sidecar=_sidecar(queued),
             wanted=Wanted(
                 title=queued.title.name, year=queued.title.year, runtime_min=queued.title.runtime_min
+            ),
+            keyring=Keyring(
+                [*nzb.passwords, *passwords_in(queued.pick.title), *settings.downloader.passwords]
             ),
             max_film_bytes=settings.downloader.max_film_bytes,
         )

@@ -8,7 +8,7 @@ import msgspec
 
 from .archives.parts import Part, sniff
 from .kinds import ARCHIVES, Kind, container_of, kind_of, says_extra, says_sample
-from .source import Source
+from .source import Reads
 
 SAMPLE_SHARE = 0.25
 """What calls itself a sample is one if it is a smaller part of the release; a film may be named so too."""
@@ -36,7 +36,7 @@ class Film(msgspec.Struct, frozen=True, kw_only=True):
     """A key of `kinds.CONTENT_TYPES`, by the film's first bytes."""
 
 
-async def choose_film(source: Source, parts: Sequence[Part], wanted: Wanted | None) -> Film | None:
+async def choose_film(source: Reads, parts: Sequence[Part], wanted: Wanted | None) -> Film | None:
     """The film among these files: the likeliest that is playable; None if there is none.
 
     A sample is never it. What comes with a film (trailers, featurettes) is it only if there is nothing else;

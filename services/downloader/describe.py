@@ -8,11 +8,13 @@ from collections.abc import Mapping, Sequence
 import msgspec
 
 from .archives.contents import Trouble
+from .archives.locks import Keyring
 from .archives.names import base_name
 from .archives.opening import Release, open_release
 from .archives.parts import Part
 from .archives.volumes import NotPosted
 from .choose import Film, Wanted, choose_film, is_sample
+from .decrypted import Layers
 from .errors import BytesLost, NoFilm, ReleaseError
 from .extents import Extent, VirtualFile
 from .kinds import ARCHIVES, CONTENT_TYPES, Kind, container_of, kind_of
@@ -51,8 +53,12 @@ class NeedsRepairFirst(BytesLost):
         self.protection = protection
 
 
-async def describe(source: Source, wanted: Wanted | None = None) -> Description:
+async def describe(
+    source: Source, wanted: Wanted | None = None, keyring: Keyring | None = None
+) -> Description:
     """Finds the film of an opened source: the one that is `wanted`, or else its largest playable file.
+
+    Encrypted archives are opened with what is on the keyring.
 
     Raises `NoFilm` saying what is there instead, `BytesLost` or `ArchiveRefused` if an archive larger than
     any film found can't be opened, and `NeedsRepairFirst` if that archive can be mended.
@@ -65,17 +71,18 @@ async def describe(source: Source, wanted: Wanted | None = None) -> Description:
     sure = told.union(*(one.protected for one in sets), (file.index for file in posted if file.head))
     named = [_truly_named(file, sets, size_is_told=file.index in told) for file in others]
     promised = [base_name(file.name) for one in sets for file in one.par2.files.values()]
+    layers, keyring = Layers(source, len(source.files)), keyring or Keyring()
     release = await open_release(
-        source, [_part(file, size_is_sure=file.index in sure) for file in named], promised
+        layers, [_part(file, size_is_sure=file.index in sure) for file in named], promised, keyring
     )
-    film = await choose_film(source, release.parts, wanted)
-    troubles = [*release.troubles, *_unopened(release)]
+    film = await choose_film(layers, release.parts, wanted)
+    troubles = [*release.troubles, *_unopened(release, keyring)]
     worst = max(troubles, key=lambda trouble: trouble.size_bytes, default=None)
     if worst and (film is None or worst.size_bytes > film.part.size_bytes):
-        raise _best_told(worst, troubles, sets)
+        raise _best_told(worst, troubles, sets, layers)
     if film is None:
         raise NoFilm(_what_is_there(release))
-    return _description(film, named, volumes, sets)
+    return _description(film, layers.file(film.part.name, film.part.extents), named, volumes, sets)
 
 
 async def _with_head(source: Source, file: PostedFile) -> PostedFile:
@@ -108,19 +115,21 @@ def _part(file: PostedFile, *, size_is_sure: bool) -> Part:
     )
 
 
-def _unopened(release: Release) -> list[Trouble]:
+def _unopened(release: Release, keyring: Keyring) -> list[Trouble]:
     """What may hold the film, but is packed in a way that extents can't express."""
     packings: dict[str, list[tuple[str, int]]] = {}
     for part in release.parts:
         if kind_of(part.name, part.head) in ARCHIVES:
-            packings.setdefault(_TOO_DEEP, []).append((part.name, part.size_bytes))
+            packings.setdefault(f"is {_TOO_DEEP}", []).append((part.name, part.size_bytes))
     for file in release.packed:
         if kind_of(file.name, b"") in {Kind.VIDEO, *ARCHIVES}:
-            how = "encrypted" if file.encrypted else "compressed"
-            packings.setdefault(_PACKED[how].format(file.format), []).append((file.name, file.size_bytes))
+            packing = f"is {_PACKED['encrypted' if file.encrypted else 'compressed'].format(file.format)}"
+            if file.stored and file.lock:
+                packing = keyring.advice
+            packings.setdefault(packing, []).append((file.name, file.size_bytes))
     return [
         Trouble(
-            error=NoFilm(f"“{members[0][0]}” is {packing}"),
+            error=NoFilm(f"“{members[0][0]}” {packing}"),
             files=[],
             size_bytes=sum(size_bytes for _, size_bytes in members),
         )
@@ -139,13 +148,15 @@ _PACKED = {
 }
 
 
-def _best_told(worst: Trouble, troubles: Sequence[Trouble], sets: Sequence[Protection]) -> ReleaseError:
+def _best_told(
+    worst: Trouble, troubles: Sequence[Trouble], sets: Sequence[Protection], layers: Layers
+) -> ReleaseError:
     """What to raise: that it can be mended if it can, else the largest trouble."""
     lost = {
         file
         for trouble in troubles
         if isinstance(trouble.error, BytesLost) and not isinstance(trouble.error, NotPosted)
-        for file in trouble.files
+        for file in layers.posted_files(trouble.files)
     }
     for protection in sets:
         if protection.recovery_files and lost & protection.protected.keys():
@@ -173,9 +184,13 @@ def _what_is_there(release: Release) -> str:
 
 
 def _description(
-    film: Film, posted: Sequence[PostedFile], volumes: Sequence[PostedFile], sets: Sequence[Protection]
+    film: Film,
+    file: VirtualFile,
+    posted: Sequence[PostedFile],
+    volumes: Sequence[PostedFile],
+    sets: Sequence[Protection],
 ) -> Description:
-    needed = sorted({extent.file for extent in film.part.extents})
+    needed = sorted({extent.file for extent in file.spans(0, file.size_bytes)})
     protecting = [one for one in sets if one.protected.keys() & set(needed)]
     protection = max(
         protecting,
@@ -183,7 +198,7 @@ def _description(
         default=None,
     )
     return Description(
-        film=VirtualFile(film.part.name, film.part.extents),
+        film=file,
         container=film.container,
         content_type=CONTENT_TYPES[film.container],
         needed_files=needed,

@@ -10,7 +10,7 @@ from itertools import accumulate, islice, pairwise
 
 import msgspec
 
-from .source import Landed, Source, Span, Urgency
+from .source import Landed, Reads, Span, Urgency
 
 
 class Extent(msgspec.Struct, frozen=True, order=True):
@@ -31,6 +31,9 @@ class VirtualFile:
     `name` is for showing and for its extension only, never a path. Raises ValueError for extents that are
     negative or overlap: parsers of foreign bytes must have refused those.
     """
+
+    as_posted = True
+    """Whether its bytes are posted ones as they are: then it is a `Layout`."""
 
     def __init__(self, name: str, extents: Iterable[Extent]) -> None:
         self.name = name
@@ -58,7 +61,7 @@ class VirtualFile:
         return found
 
     def holding(self, file: int, span: Span) -> Iterator[Span]:
-        """The inverse of `spans`: which ranges of this file those posted bytes are, if any."""
+        """The inverse of `spans`: which ranges of this file take those posted bytes, if any."""
         for start, posted in self.places(file, span):
             yield Span(start, start + posted.length)
 
@@ -73,8 +76,8 @@ class VirtualFile:
             if first < last:
                 yield start + first - extent.offset, Span(first, last)
 
-    async def read(self, source: Source, offset: int, length: int, urgency: Urgency) -> bytes:
-        """Exactly these bytes. Raises what `Source.read` raises, and ValueError for a range outside."""
+    async def read(self, source: Reads, offset: int, length: int, urgency: Urgency) -> bytes:
+        """Exactly these bytes. Raises what `Reads.read` raises, and ValueError for a range outside."""
         return b"".join(
             [await source.read(e.file, e.offset, e.length, urgency) for e in self.spans(offset, length)]
         )
@@ -117,19 +120,29 @@ class Coverage:
 
     def __init__(self, film: VirtualFile) -> None:
         self._film = film
-        self._ranges = Ranges()
+        self._touched = Ranges()
+        self._posted: dict[int, Ranges] = {}
 
     @property
     def landed_bytes(self) -> int:
-        return self._ranges.total_bytes
+        return self._touched.total_bytes
 
     def land(self, landed: Landed) -> None:
         for span in self._film.holding(landed.file, landed.span):
-            self._ranges.add(span.start, span.end)
+            self._touched.add(span.start, span.end)
+        self._posted.setdefault(landed.file, Ranges()).add(landed.span.start, landed.span.end)
 
     def covers(self, offset: int, length: int) -> bool:
-        """Whether all of these bytes of the film are there; false for a range that reaches outside."""
-        return offset >= 0 and self._ranges.covers(offset, offset + length)
+        """Whether all of these bytes of the film are there; false for a range that reaches outside.
+
+        An encrypted byte takes more than one posted byte, so that the posted ones are asked for.
+        """
+        if offset < 0 or offset + length > self._film.size_bytes:
+            return False
+        return all(
+            extent.file in self._posted and self._posted[extent.file].covers(extent.offset, extent.end)
+            for extent in self._film.spans(offset, length)
+        )
 
 
 _Piece = tuple[Extent, int]

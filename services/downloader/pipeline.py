@@ -14,6 +14,7 @@ import structlog
 
 from libs.common.events import Film
 from libs.common.objects import ObjectStore, StoreError
+from services.downloader.archives.locks import Keyring
 from services.downloader.choose import Wanted
 from services.downloader.describe import Description, NeedsRepairFirst, describe
 from services.downloader.errors import BytesLost, DownloaderError, ReleaseError, StorageFailed
@@ -50,6 +51,8 @@ class Target(msgspec.Struct, frozen=True, kw_only=True):
     sidecar: dict[str, object]
     wanted: Wanted | None = None
     """Which film of several it is."""
+    keyring: Keyring = msgspec.field(default_factory=Keyring)
+    """What its archives may be encrypted with."""
     max_film_bytes: int
 
 
@@ -109,7 +112,7 @@ class Pipeline:
 
     async def _describe(self, census: asyncio.Task[Census]) -> Description:
         try:
-            return await describe(self._source, self._target.wanted)
+            return await describe(self._source, self._target.wanted, self._target.keyring)
         except NeedsRepairFirst as needed:
             protection = needed.protection
             why = condemned(
@@ -118,7 +121,7 @@ class Pipeline:
             if why is not None:
                 raise why from needed
             await self._mend(protection.par2, protection.protected, protection.recovery_files)
-            return await describe(self._source, self._target.wanted)
+            return await describe(self._source, self._target.wanted, self._target.keyring)
 
     def _check(self, description: Description) -> None:
         film, limit = description.film, self._target.max_film_bytes
@@ -127,6 +130,9 @@ class Pipeline:
                 f"“{film.name}” has {film.size_bytes / 1e9:.1f} GB; allowed are {limit / 1e9:.1f} GB."
             )
         needed = sum(self._source.files[i].size_bytes for i in description.needed_files)
+        if not film.as_posted and self._store.adopter(self._scratch):
+            # The store takes its room from the same disk.
+            needed += film.size_bytes
         reserve(self._scratch, needed)
 
     async def _fetch_and_publish(

@@ -52,9 +52,10 @@ async def publication(
     film: VirtualFile, source: Source, store: ObjectStore, key: str, content_type: str
 ) -> Publication:
     """By a rename if the store can take the spool's file as it is, else by an upload. Raises `StoreError`."""
-    path = await source.lay_out(film)
-    if adopt := store.adopter(path.parent):
-        return Renaming(film, path, partial(adopt, key, path, content_type=content_type))
+    if film.as_posted:
+        path = await source.lay_out(film)
+        if adopt := store.adopter(path.parent):
+            return Renaming(film, path, partial(adopt, key, path, content_type=content_type))
     upload = await store.start_upload(key, size_bytes=film.size_bytes, content_type=content_type)
     return Uploading(film, source, upload)
 

@@ -97,6 +97,14 @@ class Layout(Protocol):
         ...
 
 
+class Reads(Protocol):
+    """As much of a `Source` as whoever only reads needs."""
+
+    async def read(self, file: int, offset: int, length: int, urgency: Urgency) -> bytes:
+        """See `Source.read`."""
+        ...
+
+
 class Source(Protocol):
     """The posted files of one release. Not shared between event loops; safe for many readers in one."""
 

@@ -45,7 +45,7 @@ class Post:
         self.files = dict(files)
         self.bodies: dict[str, bytes] = {}
         posted = [self._post(index, name, part_bytes) for index, name in enumerate(files)]
-        self.nzb = Nzb(title="A post", password=None, files=tuple(posted))
+        self.nzb = Nzb(title="A post", passwords=(), files=tuple(posted))
 
     def message_id(self, file: int, slot: int) -> str:
         return f"{file}.{slot}@test.invalid"

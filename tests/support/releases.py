@@ -3,6 +3,7 @@
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 
+from services.downloader.archives.locks import Keyring
 from services.downloader.choose import Wanted
 from services.downloader.describe import Description, describe
 from services.downloader.source import Span, Urgency
@@ -21,12 +22,14 @@ class Release:
         files: Files,
         holes: Mapping[int, Sequence[Span]] | None = None,
         article_bytes: int = 1000,
+        passwords: Sequence[str] = (),
     ) -> None:
+        self.keyring = Keyring(passwords)
         self.source = MemorySource(files, spool, holes=holes, article_bytes=article_bytes)
 
     async def described(self, wanted: Wanted | None = None) -> Description:
         await self.source.open()
-        return await describe(self.source, wanted)
+        return await describe(self.source, wanted, self.keyring)
 
     async def film(self, wanted: Wanted | None = None) -> bytes:
         film = (await self.described(wanted)).film

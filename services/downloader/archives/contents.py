@@ -5,8 +5,9 @@ from collections.abc import Awaitable, Callable, Iterable, Sequence
 import msgspec
 
 from services.downloader.errors import ArchiveRefused, ReleaseError
-from services.downloader.source import Source
+from services.downloader.source import Reads
 
+from .locks import Keyring
 from .parts import Part, placed, reader
 from .rar_sets import Archive, open_volumes
 from .reading import MAX_ENTRIES, Read, each
@@ -36,13 +37,14 @@ def trouble(error: ReleaseError, parts: Iterable[Part]) -> Trouble:
     return Trouble(error=error, files=files, size_bytes=sum(part.size_bytes for part in listed))
 
 
-async def rar_contents(source: Source, archives: Sequence[Part]) -> Contents:
+async def rar_contents(source: Reads, archives: Sequence[Part], keyring: Keyring) -> Contents:
     """The files in a release's RAR archives. One broken set does not hide the others."""
     opened = await open_volumes(
         [
             Archive(at, part.name, part.size_bytes, part.head, reader(source, part))
             for at, part in enumerate(archives)
-        ]
+        ],
+        keyring,
     )
     # Volumes that fail for one reason count together: a set of a hundred is a hundred times the trouble.
     failed: dict[str, list[int]] = {}
@@ -60,7 +62,7 @@ async def rar_contents(source: Source, archives: Sequence[Part]) -> Contents:
     return Contents(files=files, troubles=troubles)
 
 
-async def single_contents(source: Source, archives: Sequence[Part], parse: Files) -> Contents:
+async def single_contents(source: Reads, archives: Sequence[Part], parse: Files) -> Contents:
     """The files in archives that are one file each. One broken archive does not hide the others.
 
     Raises `ArchiveRefused` if there are more entries than any release has.

@@ -5,15 +5,17 @@ from functools import partial
 
 import msgspec
 
+from services.downloader.decrypted import Layers
 from services.downloader.errors import ArchiveRefused
 from services.downloader.kinds import ARCHIVES, Kind, kind_of
-from services.downloader.source import Source
 
 from .contents import Trouble, rar_contents, single_contents, trouble
+from .locks import Keyring
 from .parts import Part, sniff
 from .reading import MAX_ENTRIES, each
 from .sevenzip import sevenzip_files
 from .split import join
+from .unlocking import unlocked
 from .volumes import InnerFile
 from .zips import zip_files
 
@@ -27,22 +29,25 @@ class Release(msgspec.Struct, frozen=True, kw_only=True):
     """Whatever can be reached by extents, and what can't."""
 
     parts: Sequence[Part]
-    """Files whose bytes lie as they are: posted, put together from pieces, or stored in archives."""
+    """Files whose bytes lie as they are, or are decrypted: posted, put together, or stored in archives."""
     packed: Sequence[InnerFile]
     """Files that are compressed or encrypted, or archives too deep inside of others."""
     troubles: Sequence[Trouble]
 
 
-async def open_release(source: Source, posted: Sequence[Part], promised: Iterable[str]) -> Release:
+async def open_release(
+    source: Layers, posted: Sequence[Part], promised: Iterable[str], keyring: Keyring
+) -> Release:
     """Looks into the archives of a release, and into archives stored in those.
 
-    `promised` are names that par2 knows of. One broken archive does not hide the others.
+    `promised` are names that par2 knows of. One broken archive does not hide the others. What the keyring
+    opens is put into `source`.
     """
-    outer = await _level(source, posted, promised)
+    outer = await _level(source, posted, promised, keyring)
     stored = [_part(file) for file in outer.packed if file.stored and not file.encrypted]
     # Deeper archives are looked at before any film in them is chosen, so their bytes are read but once.
     inside = await _looked_into(source, stored)
-    inner = await _level(source, inside, ())
+    inner = await _level(source, inside, (), keyring)
     plain = [*outer.parts, *inner.parts]
     plain += [_part(file) for file in inner.packed if file.stored and not file.encrypted]
     return Release(
@@ -59,30 +64,31 @@ class _Level(msgspec.Struct, frozen=True, kw_only=True):
     troubles: Sequence[Trouble]
 
 
-async def _level(source: Source, parts: Iterable[Part], promised: Iterable[str]) -> _Level:
+async def _level(source: Layers, parts: Iterable[Part], promised: Iterable[str], keyring: Keyring) -> _Level:
     joined = join(parts, promised)
     by_kind: dict[Kind, list[Part]] = {}
     for part in joined.parts:
         by_kind.setdefault(kind_of(part.name, part.head), []).append(part)
     opened = [
-        await rar_contents(source, by_kind.pop(Kind.RAR, [])),
+        await rar_contents(source, by_kind.pop(Kind.RAR, []), keyring),
         await single_contents(source, by_kind.pop(Kind.ZIP, []), zip_files),
         await single_contents(source, by_kind.pop(Kind.SEVEN_ZIP, []), sevenzip_files),
     ]
     packed = [file for contents in opened for file in contents.files]
     if len(packed) > MAX_ENTRIES:
         raise ArchiveRefused(f"the archives of this release hold more than {MAX_ENTRIES} files")
+    opening = await unlocked(source, keyring, packed)
     return _Level(
         parts=[part for parts in by_kind.values() for part in parts],
-        packed=packed,
+        packed=opening.files,
         troubles=[
             *(trouble(unjoined.error, unjoined.pieces) for unjoined in joined.unjoined),
-            *(one for contents in opened for one in contents.troubles),
+            *(one for contents in [*opened, opening] for one in contents.troubles),
         ],
     )
 
 
-async def _looked_into(source: Source, stored: Sequence[Part]) -> list[Part]:
+async def _looked_into(source: Layers, stored: Sequence[Part]) -> list[Part]:
     """All of them; those that may be archives or pieces have their first bytes."""
     by_name = [at for at, part in enumerate(stored) if kind_of(part.name, b"") in ARCHIVES]
     nameless = [at for at, part in enumerate(stored) if kind_of(part.name, b"") is Kind.OTHER]

@@ -6,7 +6,7 @@ import msgspec
 
 from services.downloader.errors import BytesLost
 from services.downloader.extents import Extent, VirtualFile
-from services.downloader.source import Source, Urgency
+from services.downloader.source import Reads, Urgency
 
 from .reading import Read
 from .volumes import InnerFile
@@ -33,7 +33,7 @@ class Part(msgspec.Struct, frozen=True, kw_only=True):
         return {extent.file for extent in self.extents}
 
 
-def reader(source: Source, part: Part) -> Read:
+def reader(source: Reads, part: Part) -> Read:
     """Reads a part; what is in its head costs nothing."""
     file = VirtualFile(part.name, part.extents)
 
@@ -45,7 +45,7 @@ def reader(source: Source, part: Part) -> Read:
     return read
 
 
-async def sniff(source: Source, part: Part) -> Part:
+async def sniff(source: Reads, part: Part) -> Part:
     """The part with its first bytes; without, if they are lost, so that its name decides."""
     if part.head or not part.size_bytes:
         return part

@@ -9,8 +9,10 @@ from enum import IntEnum, IntFlag
 
 import msgspec
 
+from services.downloader.decrypted import BLOCK_BYTES, Cipher
 from services.downloader.errors import ArchiveRefused, NoFilm
 
+from .locks import RAR5_CHECK_BYTES, RAR5_SALT_BYTES, Keyring, Rar5Lock
 from .names import base_name
 from .reading import MAX_BLOCKS, MAX_FILE_BYTES, MAX_PATH_BYTES, Read
 from .volumes import Entry, Volume
@@ -25,12 +27,12 @@ _FIRST_READ_BYTES = 512
 """Enough for nearly every header, so that one read brings it whole."""
 
 
-async def walk(read: Read, size_bytes: int) -> Volume:
+async def walk(read: Read, size_bytes: int, keyring: Keyring) -> Volume:
     """The headers of one volume of `size_bytes`.
 
     Reads headers only, and stops at the first entry that goes on in the next volume, as nothing of use
     follows it. Raises `ArchiveRefused` for a header that is broken or lies (wrong CRC, outside of the volume,
-    too many), `NoFilm` for a format or encryption that can't be opened, and what `read` raises.
+    too many), `NoFilm` for encrypted headers that no known password opens, and what `read` raises.
     """
     reader = _BlockReader(read, size_bytes)
     at = await reader.signature()
@@ -43,7 +45,7 @@ async def walk(read: Read, size_bytes: int) -> Volume:
         block = await reader.block(at)
         at = block.next_at
         if block.kind == _Kind.ENCRYPTION:
-            raise NoFilm("the archive's file names are encrypted, and Matinee can't open that yet")
+            await reader.unlock(at, _header_lock(block.fields), keyring)
         if block.kind == _Kind.MAIN:
             main = block.fields
         elif block.kind == _Kind.FILE:
@@ -93,6 +95,10 @@ _FILE_SIZE_UNKNOWN = 0x08
 _METHOD_MASK = 0x0380
 """Bits 7 to 9 of the compression information; 0 is "stored"."""
 
+_ENCRYPTION_AES_256 = 0
+_ENCRYPTION_HAS_CHECK = 0x01
+_ENCRYPTION_TWEAKED_CRC = 0x02
+"""The file's checksum is mixed with a key, so that nobody can guess the file by it."""
 _RECORD_ENCRYPTION = 0x01
 _RECORD_REDIRECTION = 0x05
 
@@ -144,6 +150,7 @@ class _BlockReader:
     def __init__(self, read: Read, size_bytes: int) -> None:
         self._read = read
         self._size_bytes = size_bytes
+        self._cipher: Cipher | None = None
 
     async def signature(self) -> int:
         """Proves that this is RAR 5; where its first block begins."""
@@ -152,21 +159,53 @@ class _BlockReader:
             raise ArchiveRefused("a file that should be a RAR archive isn't one")
         return len(RAR5_SIGNATURE)
 
+    async def unlock(self, at: int, lock: Rar5Lock, keyring: Keyring) -> None:
+        """From now on headers are encrypted, the first of them at `at`."""
+
+        async def proves(cipher: Cipher) -> bool:
+            self._cipher = cipher
+            try:
+                await self.block(at)
+            except ArchiveRefused:
+                return False
+            return True
+
+        self._cipher = await keyring.opening(lock, proves)
+        if self._cipher is None:
+            raise NoFilm(f"the archive {keyring.advice}")
+
     async def block(self, at: int) -> _Block:
-        prefix = await self._read(at, min(_FIRST_READ_BYTES, self._size_bytes - at))
+        prefix = await self._header(at, _FIRST_READ_BYTES)
         before_size = _Fields(prefix)
         crc = int.from_bytes(before_size.take(4), "little")
         header_bytes = before_size.vint()
         counted_from = len(prefix) - before_size.left
-        end = at + counted_from + header_bytes
+        end = at + self._stored_bytes(counted_from + header_bytes)
         if header_bytes > MAX_HEADER_BYTES or end > self._size_bytes:
             raise ArchiveRefused("the archive has a header that reaches outside of its volume")
         whole = prefix[: counted_from + header_bytes]
         if len(prefix) < counted_from + header_bytes:
-            whole += await self._read(at + len(prefix), end - at - len(prefix))
+            whole = await self._header(at, counted_from + header_bytes)
         if zlib.crc32(whole[4:]) != crc:
             raise ArchiveRefused("the archive has a header whose checksum is wrong")
         return self._parsed(whole[counted_from:], end)
+
+    async def _header(self, at: int, most_bytes: int) -> bytes:
+        """The plain bytes of a header that begins at `at`, as far as the volume goes."""
+        stored = await self._read(at, min(self._stored_bytes(most_bytes), self._size_bytes - at))
+        if not self._cipher:
+            return stored
+        iv, blocks = stored[:BLOCK_BYTES], stored[BLOCK_BYTES:]
+        if len(blocks) < BLOCK_BYTES:
+            raise ArchiveRefused("the archive has a header that ends too soon")
+        whole_blocks = blocks[: len(blocks) - len(blocks) % BLOCK_BYTES]
+        return b"".join(self._cipher.with_iv(iv).decrypt(whole_blocks))[:most_bytes]
+
+    def _stored_bytes(self, header_bytes: int) -> int:
+        """An encrypted header has its IV before it, and is padded to whole blocks."""
+        if not self._cipher:
+            return header_bytes
+        return BLOCK_BYTES - (-header_bytes // BLOCK_BYTES) * BLOCK_BYTES
 
     def _parsed(self, header: bytes, data_at: int) -> _Block:
         fields = _Fields(header)
@@ -202,7 +241,9 @@ def _entry(block: _Block) -> Entry:
     name = fields.take(name_bytes).decode(errors="replace")
     if flags & _FILE_SIZE_UNKNOWN or size_bytes > MAX_FILE_BYTES:
         raise ArchiveRefused(f"the archive does not say how large “{base_name(name)}” is")
-    records = _record_kinds(block.extra)
+    records = _records(block.extra)
+    encryption = records.get(_RECORD_ENCRYPTION)
+    lock, crc_is_tweaked = _data_lock(encryption) if encryption else (None, False)
     return Entry(
         name=name,
         size_bytes=size_bytes,
@@ -211,16 +252,39 @@ def _entry(block: _Block) -> Entry:
         split_before=bool(block.flags & _Flag.SPLIT_BEFORE),
         split_after=bool(block.flags & _Flag.SPLIT_AFTER),
         stored=not compression & _METHOD_MASK,
-        encrypted=_RECORD_ENCRYPTION in records,
+        encrypted=encryption is not None,
+        lock=lock,
         directory=bool(flags & _FILE_DIRECTORY),
         link=_RECORD_REDIRECTION in records,
-        crc=crc,
+        crc=None if crc_is_tweaked else crc,
     )
 
 
-def _record_kinds(extra: _Fields) -> set[int]:
-    kinds: set[int] = set()
+def _records(extra: _Fields) -> dict[int, _Fields]:
+    """By their kinds; what is left in them is what follows that."""
+    records: dict[int, _Fields] = {}
     while extra.left:
         record = _Fields(extra.take(extra.vint()))
-        kinds.add(record.vint())
-    return kinds
+        records.setdefault(record.vint(), record)
+    return records
+
+
+def _header_lock(fields: _Fields) -> Rar5Lock:
+    """Of an archive encryption header."""
+    version, flags, log2_rounds = fields.vint(), fields.vint(), fields.take(1)[0]
+    if version != _ENCRYPTION_AES_256:
+        raise NoFilm("the archive is encrypted in a way that Matinee doesn't know")
+    salt = fields.take(RAR5_SALT_BYTES)
+    check = fields.take(RAR5_CHECK_BYTES) if flags & _ENCRYPTION_HAS_CHECK else b""
+    return Rar5Lock(salt=salt, log2_rounds=log2_rounds, check=check)
+
+
+def _data_lock(fields: _Fields) -> tuple[Rar5Lock | None, bool]:
+    """Of a file's encryption record; and whether the file's checksum is tweaked."""
+    version, flags, log2_rounds = fields.vint(), fields.vint(), fields.take(1)[0]
+    if version != _ENCRYPTION_AES_256:
+        return None, False
+    salt, iv = fields.take(RAR5_SALT_BYTES), fields.take(BLOCK_BYTES)
+    check = fields.take(RAR5_CHECK_BYTES) if flags & _ENCRYPTION_HAS_CHECK else b""
+    lock = Rar5Lock(salt=salt, log2_rounds=log2_rounds, iv=iv, check=check)
+    return lock, bool(flags & _ENCRYPTION_TWEAKED_CRC)

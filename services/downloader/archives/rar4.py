@@ -12,8 +12,10 @@ from enum import IntEnum, IntFlag
 
 import msgspec
 
+from services.downloader.decrypted import BLOCK_BYTES, Cipher
 from services.downloader.errors import ArchiveRefused, NoFilm
 
+from .locks import Keyring, Rar4Lock
 from .reading import MAX_BLOCKS, MAX_FILE_BYTES, MAX_PATH_BYTES, Read
 from .volumes import Entry
 
@@ -34,34 +36,36 @@ class Headers(msgspec.Struct, frozen=True, kw_only=True):
     is_last: bool
     number: int | None
     """From 0, if the walk came to an end block that tells it."""
+    encrypted: bool
+    """All but the main header."""
     end_at: int
     """Where the walk ended; the end block is there unless it has been read already."""
     entries: list[Entry]
 
 
-async def walk(read: Read, size_bytes: int) -> Headers:
+async def walk(read: Read, size_bytes: int, keyring: Keyring) -> Headers:
     """The headers of one volume of `size_bytes`.
 
     Reads headers only, and stops at the first entry that goes on in the next volume. Raises `ArchiveRefused`
     for a header that is broken or lies (wrong CRC, outside of the volume, too many), `NoFilm` for encrypted
-    headers, and what `read` raises.
+    headers that no known password opens, and what `read` raises.
     """
     if await read(0, min(len(SIGNATURE), size_bytes)) != SIGNATURE:
         raise ArchiveRefused("a file that should be a RAR archive isn't one")
+    reader = _BlockReader(read, size_bytes)
     at = len(SIGNATURE)
     main: _Main | None = None
     number, is_last = None, True
     entries: list[Entry] = []
     for _ in range(MAX_BLOCKS):
-        # Padding may follow the blocks of the last volume; whatever can't be a header ends it.
-        if size_bytes - at < _BLOCK.size:
+        if reader.ends_at(at):
             break
-        block = await _block(read, at, size_bytes)
+        block = await reader.block(at)
         at = block.data_at + block.data_bytes
         if block.kind == _Kind.MAIN:
             main = _Main(block.flags)
             if main & _Main.PASSWORD:
-                raise NoFilm("the archive's file names are encrypted, and Matinee can't open that yet")
+                reader = _BlockReader(read, size_bytes, keyring)
         elif block.kind == _Kind.FILE:
             entries.append(_entry(block))
             if entries[-1].split_after:
@@ -80,20 +84,22 @@ async def walk(read: Read, size_bytes: int) -> Headers:
         new_naming=bool(main & _Main.NEW_NAMING),
         is_last=is_last,
         number=number,
+        encrypted=bool(main & _Main.PASSWORD),
         end_at=at,
         entries=entries,
     )
 
 
-async def number_at_end(read: Read, size_bytes: int, headers: Headers) -> int | None:
+async def number_at_end(read: Read, size_bytes: int, headers: Headers, keyring: Keyring) -> int | None:
     """The volume's number from 0, by its end block; None if it has none. Costs a read of the volume's end."""
     at = headers.end_at
-    if headers.number is not None or size_bytes - at < _BLOCK.size:
+    reader = _BlockReader(read, size_bytes, keyring if headers.encrypted else None)
+    if headers.number is not None:
         return headers.number
     for _ in range(MAX_BLOCKS):
-        if size_bytes - at < _BLOCK.size:
+        if reader.ends_at(at):
             return None
-        block = await _block(read, at, size_bytes)
+        block = await reader.block(at)
         if block.kind == _Kind.END:
             return _volume_number(block)
         at = block.data_at + block.data_bytes
@@ -123,6 +129,7 @@ class _File(IntFlag):
     DIRECTORY = 0x00E0
     LARGE = 0x0100
     UNICODE = 0x0200
+    SALT = 0x0400
 
 
 class _End(IntFlag):
@@ -133,6 +140,9 @@ class _End(IntFlag):
 
 _HAS_DATA = 0x8000
 _STORED = 0x30
+_OLDER_CIPHERS = frozenset({13, 15, 20, 26})
+"""Versions needed to unpack files that are not encrypted with AES."""
+SALT_BYTES = 8
 _UNIX = 3
 _BLOCK = struct.Struct("<HBHH")
 _FIELDS = struct.Struct("<IIBIIBBHI")
@@ -150,25 +160,76 @@ class _Block(msgspec.Struct, frozen=True, kw_only=True):
     data_bytes: int
 
 
-async def _block(read: Read, at: int, size_bytes: int) -> _Block:
-    start = await read(at, min(_FIRST_READ_BYTES, size_bytes - at))
-    if len(start) < _BLOCK.size:
-        raise ArchiveRefused("the archive has a header that ends too soon")
-    crc, kind, flags, header_bytes = _BLOCK.unpack_from(start)
-    if header_bytes < _BLOCK.size:
-        raise ArchiveRefused("the archive has a header that ends too soon")
-    if at + header_bytes > size_bytes:
-        raise ArchiveRefused("the archive has a header that reaches outside of its volume")
-    header = start[:header_bytes]
-    if len(start) < header_bytes:
-        header += await read(at + len(start), header_bytes - len(start))
-    checked = _checked(kind, flags, header)
-    if checked and zlib.crc32(checked) & 0xFFFF != crc:
-        raise ArchiveRefused("the archive has a header whose checksum is wrong")
-    data_bytes = _data_bytes(kind, flags, header)
-    if at + header_bytes + data_bytes > size_bytes:
-        raise ArchiveRefused("the archive says that its data reach outside of their volume")
-    return _Block(kind=kind, flags=flags, header=header, data_at=at + header_bytes, data_bytes=data_bytes)
+class _BlockReader:
+    """Reads the headers of one volume. With a `keyring` all are encrypted, each with a salt of its own."""
+
+    def __init__(self, read: Read, size_bytes: int, keyring: Keyring | None = None) -> None:
+        self._read = read
+        self._size_bytes = size_bytes
+        self._keyring = keyring
+        self._salt = b""
+        self._cipher: Cipher | None = None
+
+    def ends_at(self, at: int) -> bool:
+        """Whether no header can begin there. Padding may follow the blocks of the last volume."""
+        return self._size_bytes - at < self._stored_bytes(_BLOCK.size)
+
+    async def block(self, at: int) -> _Block:
+        if self._keyring:
+            await self._unlock(at, self._keyring)
+        return await self._block(at)
+
+    async def _unlock(self, at: int, keyring: Keyring) -> None:
+        async def proves(cipher: Cipher) -> bool:
+            self._cipher = cipher
+            try:
+                block = await self._block(at)
+            except ArchiveRefused:
+                return False
+            return bool(_checked(block.kind, block.flags, block.header))
+
+        salt = await self._read(at, min(SALT_BYTES, self._size_bytes - at))
+        if salt != self._salt:
+            self._cipher = await keyring.opening(Rar4Lock(salt=salt), proves)
+            self._salt = salt
+        if self._cipher is None:
+            raise NoFilm(f"the archive {keyring.advice}")
+
+    async def _block(self, at: int) -> _Block:
+        start = await self._header(at, _FIRST_READ_BYTES)
+        if len(start) < _BLOCK.size:
+            raise ArchiveRefused("the archive has a header that ends too soon")
+        crc, kind, flags, header_bytes = _BLOCK.unpack_from(start)
+        if header_bytes < _BLOCK.size:
+            raise ArchiveRefused("the archive has a header that ends too soon")
+        data_at = at + self._stored_bytes(header_bytes)
+        if data_at > self._size_bytes:
+            raise ArchiveRefused("the archive has a header that reaches outside of its volume")
+        header = start[:header_bytes]
+        if len(start) < header_bytes:
+            header = await self._header(at, header_bytes)
+        checked = _checked(kind, flags, header)
+        if checked and zlib.crc32(checked) & 0xFFFF != crc:
+            raise ArchiveRefused("the archive has a header whose checksum is wrong")
+        data_bytes = _data_bytes(kind, flags, header)
+        if data_at + data_bytes > self._size_bytes:
+            raise ArchiveRefused("the archive says that its data reach outside of their volume")
+        return _Block(kind=kind, flags=flags, header=header, data_at=data_at, data_bytes=data_bytes)
+
+    async def _header(self, at: int, most_bytes: int) -> bytes:
+        """The plain bytes of a header that begins at `at`, as far as the volume goes."""
+        stored = await self._read(at, min(self._stored_bytes(most_bytes), self._size_bytes - at))
+        if not self._cipher:
+            return stored
+        blocks = stored[SALT_BYTES:]
+        whole_blocks = blocks[: len(blocks) - len(blocks) % BLOCK_BYTES]
+        return b"".join(self._cipher.decrypt(whole_blocks))[:most_bytes]
+
+    def _stored_bytes(self, header_bytes: int) -> int:
+        """An encrypted header has its salt before it, and is padded to whole blocks."""
+        if not self._keyring:
+            return header_bytes
+        return SALT_BYTES - (-header_bytes // BLOCK_BYTES) * BLOCK_BYTES
 
 
 def _checked(kind: int, flags: int, header: bytes) -> bytes:
@@ -212,7 +273,7 @@ def _bytes(header: bytes, at: int, length: int) -> bytes:
 def _entry(block: _Block) -> Entry:
     flags, header = block.flags, block.header
     fields = _FIELDS.unpack(_bytes(header, _BLOCK.size, _FIELDS.size))
-    _, _, host, crc, _, _, method, name_bytes, attributes = fields
+    _, _, host, crc, _, version, method, name_bytes, attributes = fields
     if name_bytes > MAX_PATH_BYTES:
         raise ArchiveRefused(f"the archive has a file name of {name_bytes} bytes")
     name_at = _BLOCK.size + _FIELDS.size + (8 if flags & _File.LARGE else 0)
@@ -226,10 +287,17 @@ def _entry(block: _Block) -> Entry:
         split_after=bool(flags & _File.SPLIT_AFTER),
         stored=method == _STORED,
         encrypted=bool(flags & _File.PASSWORD),
+        lock=_lock(flags, version, header[name_at + name_bytes :]),
         directory=flags & _File.DIRECTORY == _File.DIRECTORY,
         link=host == _UNIX and attributes & 0xF000 == 0xA000,
         crc=crc,
     )
+
+
+def _lock(flags: int, version: int, after_name: bytes) -> Rar4Lock | None:
+    if not flags & _File.PASSWORD or version in _OLDER_CIPHERS:
+        return None
+    return Rar4Lock(salt=_bytes(after_name, 0, SALT_BYTES) if flags & _File.SALT else b"")
 
 
 def _name(raw: bytes, *, in_unicode: bool) -> str:

@@ -7,6 +7,7 @@ from typing import NamedTuple
 from services.downloader.errors import ArchiveRefused, ReleaseError
 
 from . import rar, rar4
+from .locks import Keyring
 from .numbering import NUMERIC, Place, rar_place
 from .reading import MAX_ENTRIES, Read, each
 from .volumes import PostedVolume, Volume
@@ -29,7 +30,7 @@ class Archive(NamedTuple):
     read: Read
 
 
-async def open_volumes(archives: Sequence[Archive]) -> Opened:
+async def open_volumes(archives: Sequence[Archive], keyring: Keyring) -> Opened:
     """The headers of all volumes. A broken one does not hide the others.
 
     Raises `ArchiveRefused` if there are more entries than any release has.
@@ -40,7 +41,7 @@ async def open_volumes(archives: Sequence[Archive]) -> Opened:
         nonlocal entries
         walk = rar4.walk if archive.head.startswith(rar4.SIGNATURE) else rar.walk
         try:
-            headers = await walk(archive.read, archive.size_bytes)
+            headers = await walk(archive.read, archive.size_bytes, keyring)
         except ReleaseError as error:
             return error
         entries += len(headers.entries)
@@ -58,7 +59,7 @@ async def open_volumes(archives: Sequence[Archive]) -> Opened:
         else:
             older.append(_Older(archive, headers, rar_place(archive.name)))
     believed = _numbers_by_name(older)
-    numbers = await each(older, partial(_number, believed))
+    numbers = await each(older, partial(_number, believed, keyring))
     for one, number in zip(older, numbers, strict=True):
         if isinstance(number, ReleaseError):
             opened.failed[one.archive.file] = number
@@ -75,12 +76,12 @@ class _Older(NamedTuple):
     place: Place | None
 
 
-async def _number(believed: Mapping[int, int], older: _Older) -> int | ReleaseError:
+async def _number(believed: Mapping[int, int], keyring: Keyring, older: _Older) -> int | ReleaseError:
     archive, headers, place = older
     number = 0 if not headers.is_volume or headers.is_first else believed.get(archive.file)
     if number is None:
         try:
-            number = await rar4.number_at_end(archive.read, archive.size_bytes, headers)
+            number = await rar4.number_at_end(archive.read, archive.size_bytes, headers, keyring)
         except ReleaseError as error:
             return error
     if number is None and place:

@@ -11,9 +11,11 @@ from typing import NamedTuple
 
 import msgspec
 
+from services.downloader.decrypted import BLOCK_BYTES
 from services.downloader.errors import ArchiveRefused, BytesLost
 from services.downloader.extents import Extent
 
+from .locks import Lock
 from .names import base_name
 
 
@@ -35,6 +37,8 @@ class Entry(msgspec.Struct, frozen=True, kw_only=True):
     split_after: bool = False
     stored: bool = True
     encrypted: bool = False
+    lock: Lock | None = None
+    """How its bytes are encrypted, if they are in a way that a password opens."""
     directory: bool = False
     link: bool = False
     crc: int | None = None
@@ -72,6 +76,8 @@ class InnerFile(msgspec.Struct, frozen=True, kw_only=True):
     encrypted: bool
     crc: int | None
     """CRC-32 of the whole file, if the archive has one."""
+    lock: Lock | None = None
+    """How its bytes are encrypted, if they are in a way that a password opens."""
     format: str = "RAR"
     """What the archive is, for telling people."""
 
@@ -209,9 +215,11 @@ def _inner_file(parts: Sequence[_Part]) -> InnerFile:
     packed_bytes = sum(part.entry.packed_bytes for part in parts)
     if last.split_after:
         raise ArchiveRefused(f"the archive is broken: “{name}” has no end")
-    if first.stored and not first.encrypted and packed_bytes != first.size_bytes:
+    # What is encrypted is padded to whole blocks, at the end of the last part only.
+    expected = _padded(first.size_bytes) if first.lock else first.size_bytes
+    if first.stored and (first.lock or not first.encrypted) and packed_bytes != expected:
         raise ArchiveRefused(
-            f"the archive is broken: the parts of “{name}” are {packed_bytes} bytes, not {first.size_bytes}"
+            f"the archive is broken: the parts of “{name}” are {packed_bytes} bytes, not {expected}"
         )
     return InnerFile(
         name=name,
@@ -221,4 +229,9 @@ def _inner_file(parts: Sequence[_Part]) -> InnerFile:
         stored=first.stored,
         encrypted=first.encrypted,
         crc=last.crc,
+        lock=first.lock,
     )
+
+
+def _padded(size_bytes: int) -> int:
+    return -(-size_bytes // BLOCK_BYTES) * BLOCK_BYTES

@@ -22,11 +22,12 @@ NUMBER_MAX: Final = 1_000_000
 """The highest segment number believed: 500 GiB in parts of 500 KiB."""
 CLAIMED_BYTES_MAX: Final = 64 * 1024 * 1024
 """What one segment may claim; a claim is only ever an estimate."""
+PASSWORDS_MAX: Final = 5
 _FEED_BYTES: Final = 256 * 1024
 
 _MESSAGE_ID = re.compile(r"[!-;=?-~]{1,250}")
 """Printable ASCII without space and angle brackets: what may go into a command line (RFC 3977 §3.6)."""
-_PASSWORD_IN_TITLE = re.compile(r"\{\{(.{1,200}?)\}\}")
+_PASSWORD_IN_NAME = re.compile(r"\{\{(.{1,200}?)\}\}")
 
 
 class Segment(msgspec.Struct, frozen=True, gc=False):
@@ -56,7 +57,8 @@ class Nzb(msgspec.Struct, frozen=True, kw_only=True):
     """One release: at least one file."""
 
     title: str
-    password: str | None
+    passwords: tuple[str, ...]
+    """That its archives may be encrypted with: at most PASSWORDS_MAX, the likeliest first. For no log."""
     files: tuple[NzbFile, ...]
 
     def digest(self) -> str:
@@ -104,6 +106,11 @@ def _looks_like_html(document: bytes) -> bool:
     return b"<html" in beginning or b"<!doctype html" in beginning
 
 
+def passwords_in(name: str) -> list[str]:
+    """Those that posters write into a release's name: `A film {{open sesame}}`."""
+    return _PASSWORD_IN_NAME.findall(name[:TEXT_LENGTH_MAX])[:PASSWORDS_MAX]
+
+
 class _Release:
     """Takes the parser's events (the `target` of an XMLParser) and keeps only what an Nzb is made of."""
 
@@ -114,7 +121,8 @@ class _Release:
         self._text: list[str] = []
         self._text_length = 0
         self._attributes: dict[str, str] = {}
-        self._meta: dict[str, str] = {}
+        self._title = ""
+        self._passwords: list[str] = []
         self._file: dict[str, str] | None = None
         self._groups: list[str] = []
         self._segments: dict[int, Segment] = {}
@@ -149,7 +157,7 @@ class _Release:
         elif name == "group" and len(self._groups) < GROUPS_MAX:
             self._groups.append(self._taken_text())
         elif name == "meta":
-            self._meta.setdefault(self._attributes.get("type", "").lower(), self._taken_text())
+            self._add_meta(self._attributes.get("type", "").lower(), self._taken_text())
         elif name == "file":
             self._add_file()
         self._text.clear()
@@ -161,10 +169,14 @@ class _Release:
     def finished(self) -> Nzb:
         if not self._files:
             raise NzbRefused("the NZB lists no articles; the indexer may have removed the release")
-        title = self._meta.get("title", "")
-        in_title = _PASSWORD_IN_TITLE.search(title)
-        password = self._meta.get("password") or (in_title.group(1) if in_title else None)
-        return Nzb(title=title, password=password, files=tuple(self._files))
+        passwords = dict.fromkeys([*self._passwords, *passwords_in(self._title)])
+        return Nzb(title=self._title, passwords=tuple(passwords)[:PASSWORDS_MAX], files=tuple(self._files))
+
+    def _add_meta(self, kind: str, text: str) -> None:
+        if kind == "title":
+            self._title = self._title or text
+        elif kind == "password" and text and len(self._passwords) < PASSWORDS_MAX:
+            self._passwords.append(text)
 
     def _taken_text(self) -> str:
         return "".join(self._text)[:TEXT_LENGTH_MAX].strip()

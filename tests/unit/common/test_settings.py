@@ -58,6 +58,18 @@ def test_lists_come_as_json_and_replace_the_file(file: Path) -> None:
     assert [(i.name, i.api_key) for i in settings.indexers] == [("B", "from-env")]
 
 
+def test_known_passwords_are_a_list_of_secrets(tmp_path: Path) -> None:
+    path = tmp_path / "matinee.toml"
+    path.write_text("[downloader]\npasswords = ['first one', 'env:SECOND']\n")
+    settings = load(path, {"SECOND": "second one"})
+    assert settings.downloader.passwords == ("first one", "second one")
+    assert {"first one", "second one"} <= set(settings.secrets())
+    assert masked(settings)["downloader"]["passwords"] == [MASK, MASK]
+    assert masked(load(environ={}))["downloader"]["passwords"] == []
+    told = load(environ={"MATINEE_DOWNLOADER_PASSWORDS": '["third one"]'})
+    assert told.downloader.passwords == ("third one",)
+
+
 def test_overrides_of_the_command_line_win(file: Path) -> None:
     settings = load(file, {**ENV, "MATINEE_GATEWAY_PORT": "9001"}, {"gateway.port": 9002, "data_dir": "x"})
     assert (settings.gateway.port, settings.data_dir) == (9002, "x")
@@ -102,6 +114,8 @@ def test_overrides_of_the_command_line_win(file: Path) -> None:
         ("secret = 'too short to be one'\n", {}, "secret must have at least 32 characters"),
         ("gateway = 3\n", {"MATINEE_GATEWAY_PORT": "1"}, "[gateway] must be a section"),
         ("x = = 1\n", {}, "is not valid TOML"),
+        (f"[downloader]\npasswords = {16 * ['x']}\n", {}, "downloader.passwords must be between 0 and 15"),
+        ("", {"MATINEE_DOWNLOADER_PASSWORDS": "open sesame"}, "MATINEE_DOWNLOADER_PASSWORDS must be a JSON"),
         ("", {"MATINEE_GATEWAY_PROT": "1"}, "Did you mean MATINEE_GATEWAY_PORT?"),
         ("", {"MATINEE_USENET": "{}"}, "MATINEE_USENET must be a JSON list"),
         ("", {"MATINEE_USENET": "["}, "MATINEE_USENET must be a JSON list"),

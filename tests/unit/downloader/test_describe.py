@@ -174,7 +174,12 @@ def compressed(name: str) -> bytes:
 
 
 def encrypted(name: str) -> bytes:
-    return made.SIGNATURE + made.main() + made.entry(name, FILM, records=[made.EXTRA_ENCRYPTION]) + made.end()
+    return (
+        made.SIGNATURE
+        + made.main()
+        + made.entry(name, FILM[:-4], records=[made.EXTRA_ENCRYPTION])
+        + made.end()
+    )
 
 
 MANY = made.SIGNATURE + made.main() + made.entry("a", b"") * 7000
@@ -193,7 +198,11 @@ BROKEN_RAR4 = b"Rar!\x1a\x07\x00" + bytes(60_000)
         ([("a.rar", made.archive([("setup.exe", b"MZ" * 9000)]))], NoFilm, "only a program"),
         ([("sample.mkv", SAMPLE), ("a.bin", bytes(9000))], NoFilm, "only a sample"),
         ([("a.rar", compressed("film.mkv"))], NoFilm, "“film.mkv” is in a compressed RAR archive"),
-        ([("a.rar", encrypted("film.mkv"))], NoFilm, "“film.mkv” is in an encrypted RAR archive"),
+        (
+            [("a.rar", encrypted("film.mkv"))],
+            NoFilm,
+            "“film.mkv” is encrypted and no password is known",
+        ),
         ([("a.rar", BROKEN_RAR4), ("sample.mkv", SAMPLE)], ArchiveRefused, "ends too soon"),
         ([("a.rar", BROKEN_RAR4), ("a.r00", BROKEN_RAR4), ("b.mkv", FILM)], ArchiveRefused, "ends too soon"),
         ([(f"{n}.rar", MANY) for n in range(3)], ArchiveRefused, "more than 20000 files"),

@@ -10,6 +10,7 @@ import rarfile
 from hypothesis import given
 from hypothesis import strategies as st
 
+from services.downloader.archives.locks import Keyring
 from services.downloader.archives.rar import walk
 from services.downloader.archives.reading import MAX_BLOCKS
 from services.downloader.archives.volumes import Volume
@@ -33,7 +34,7 @@ class Reads:
 
 
 async def walked(data: bytes) -> Volume:
-    return await walk(Reads(data), len(data))
+    return await walk(Reads(data), len(data), Keyring())
 
 
 FILES = [("film.mkv", bytes(range(256)) * 20), ("Sample/sample.mkv", b"short"), ("film.nfo", b"")]
@@ -80,7 +81,7 @@ async def test_data_are_never_read_and_nothing_after_a_part_that_goes_on():
     film = bytes(1_000_000)
     reads = Reads(made.volumes([("film.mkv", film)], 500_000)[0])
 
-    await walk(reads, len(reads.data))
+    await walk(reads, len(reads.data), Keyring())
 
     assert sum(length for _, length in reads.asked) < 2000
     assert max(offset + length for offset, length in reads.asked) < 2000
@@ -216,7 +217,7 @@ async def walked_or_refused(data: bytes) -> None:
     """The promise of `walk`: entries inside the volume or one of our errors, in a bounded number of reads."""
     reads = Reads(data)
     try:
-        volume = await walk(reads, len(data))
+        volume = await walk(reads, len(data), Keyring())
     except (ArchiveRefused, NoFilm):
         return
     assert len(reads.asked) <= 2 * MAX_BLOCKS

@@ -11,6 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from services.downloader.archives import rar4
+from services.downloader.archives.locks import Keyring
 from services.downloader.archives.reading import MAX_BLOCKS
 from services.downloader.errors import ArchiveRefused, NoFilm
 from tests.support import rar4_bytes as made
@@ -32,7 +33,7 @@ class Reads:
 
 
 async def walked(data: bytes) -> rar4.Headers:
-    return await rar4.walk(Reads(data), len(data))
+    return await rar4.walk(Reads(data), len(data), Keyring())
 
 
 FILES = [("film.mkv", bytes(range(256)) * 20), ("Sample/sample.mkv", b"short"), ("Ünïcode.nfo", b"x")]
@@ -70,7 +71,7 @@ async def test_volumes_are_those_rarfile_sees(tmp_path: Path, new_naming: bool):
     assert [headers.is_last for headers in walks] == [False, False, False, True]
     assert {headers.new_naming for headers in walks} == {new_naming}
     numbers = [
-        await rar4.number_at_end(Reads(data), len(data), headers)
+        await rar4.number_at_end(Reads(data), len(data), headers, Keyring())
         for data, headers in zip(volumes, walks, strict=True)
     ]
     assert numbers == [0, 1, 2, 3]
@@ -78,14 +79,14 @@ async def test_volumes_are_those_rarfile_sees(tmp_path: Path, new_naming: bool):
 
 async def test_a_volume_of_an_old_packer_has_no_number():
     data = made.volumes(FILES, 1500, tells=False)[1]
-    assert await rar4.number_at_end(Reads(data), len(data), await walked(data)) is None
+    assert await rar4.number_at_end(Reads(data), len(data), await walked(data), Keyring()) is None
 
 
 async def test_data_are_never_read():
     reads = Reads(made.volumes([("film.mkv", bytes(1_000_000))], 500_000)[0])
-    headers = await rar4.walk(reads, len(reads.data))
+    headers = await rar4.walk(reads, len(reads.data), Keyring())
     assert sum(length for _, length in reads.asked) < 2000
-    await rar4.number_at_end(reads, len(reads.data), headers)
+    await rar4.number_at_end(reads, len(reads.data), headers, Keyring())
     assert sum(length for _, length in reads.asked) < 3000
 
 
@@ -221,8 +222,8 @@ async def walked_or_refused(data: bytes) -> None:
     """The promise of `walk`: entries inside the volume or one of our errors, in a bounded number of reads."""
     reads = Reads(data)
     try:
-        headers = await rar4.walk(reads, len(data))
-        await rar4.number_at_end(reads, len(data), headers)
+        headers = await rar4.walk(reads, len(data), Keyring())
+        await rar4.number_at_end(reads, len(data), headers, Keyring())
     except (ArchiveRefused, NoFilm):
         return
     assert len(reads.asked) <= 4 * MAX_BLOCKS

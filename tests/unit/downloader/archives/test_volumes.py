@@ -7,6 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from services.downloader.archives.locks import Keyring
 from services.downloader.archives.rar import walk
 from services.downloader.archives.volumes import Entry, PostedVolume, Volume, assemble, chains
 from services.downloader.errors import ArchiveRefused, BytesLost
@@ -24,7 +25,7 @@ async def posted(volumes: list[bytes], name: str = "") -> list[PostedVolume]:
         async def read(offset: int, length: int) -> bytes:
             return data[offset : offset + length]
 
-        return PostedVolume(file=file, name=name.format(file), volume=await walk(read, len(data)))
+        return PostedVolume(file=file, name=name.format(file), volume=await walk(read, len(data), Keyring()))
 
     return [await one(file, data) for file, data in enumerate(volumes)]
 

@@ -43,22 +43,33 @@ def test_a_file_is_read_with_or_without_the_namespace(root: str):
 
 
 @pytest.mark.parametrize(
-    ("head", "title", "password"),
+    ("head", "title", "passwords"),
     [
-        ("", "", None),
-        ('<head><meta type="title">A film</meta></head>', "A film", None),
-        ('<head><meta type="Title">A</meta><meta type="password">s3 &amp; t</meta></head>', "A", "s3 & t"),
+        ("", "", ()),
+        ('<head><meta type="title">A film</meta></head>', "A film", ()),
+        ('<head><meta type="Title">A</meta><meta type="password">s3 &amp; t</meta></head>', "A", ("s3 & t",)),
         (
             '<head><meta type="title">A film {{open sesame}}</meta></head>',
             "A film {{open sesame}}",
-            "open sesame",
+            ("open sesame",),
         ),
-        ('<head><meta type="password"></meta></head>', "", None),
+        (
+            '<head><meta type="title">A {{b}}</meta><meta type="password">a</meta>'
+            '<meta type="password">b</meta></head>',
+            "A {{b}}",
+            ("a", "b"),
+        ),
+        (
+            "<head>" + (9 * '<meta type="password">{}</meta>').format(*range(9)) + "</head>",
+            "",
+            tuple("01234"),
+        ),
+        ('<head><meta type="password"></meta></head>', "", ()),
     ],
 )
-def test_title_and_password(head: str, title: str, password: str | None):
+def test_title_and_passwords(head: str, title: str, passwords: tuple[str, ...]):
     read = parse_nzb(nzb(head + FILE))
-    assert (read.title, read.password) == (title, password)
+    assert (read.title, read.passwords) == (title, passwords)
 
 
 @pytest.mark.parametrize(
