@@ -19,7 +19,7 @@ _XOR = cast("Callable[[int, int], int]", operator.xor)
 
 
 def rar4_key(password: str, salt: bytes) -> bytes:
-    """Key and IV, 16 bytes each. Takes 7 ms; with more than FAST_CHARS up to 3 s."""
+    """Key and IV, 16 bytes each. Takes 7 ms; with more than FAST_CHARS up to some 15 s."""
     seed = password.encode("utf-16-le", "surrogatepass") + salt
     digest, iv = _of_short(seed) if len(seed) <= _BLOCK_BYTES else _of_long(seed)
     return struct.pack("<4L", *struct.unpack_from(">4L", digest)) + iv
