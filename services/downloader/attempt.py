@@ -29,9 +29,11 @@ from libs.common.play import play_token
 from libs.common.security import sign
 from libs.common.service import version
 from libs.common.settings import Settings
+from services.downloader.archives.volumes import InnerFile
 from services.downloader.choose import Wanted
 from services.downloader.describe import Description
 from services.downloader.errors import DownloaderError, ServerRefused
+from services.downloader.kinds import container_of
 from services.downloader.pipeline import Pipeline, Target
 from services.downloader.play import Identity, Screen, serving
 from services.downloader.progress import Reporter
@@ -155,6 +157,10 @@ class Attempt:
                 size_bytes=film.size_bytes,
                 content_type=description.content_type,
             )
+
+    async def packed(self, film: InnerFile) -> None:
+        container = container_of(film.name, b"") or ""
+        await self._tell(Described, file_name=film.name, size_bytes=film.size_bytes, container=container)
 
     def _identity(self) -> Identity:
         secret, job_id, (attempt, delivery) = (

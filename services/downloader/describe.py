@@ -9,7 +9,7 @@ import msgspec
 
 from .archives.contents import Trouble
 from .archives.names import base_name
-from .archives.opening import Release, open_release
+from .archives.opening import MAX_DEPTH, Release, open_release
 from .archives.parts import Part
 from .archives.volumes import NotPosted
 from .choose import Film, Wanted, choose_film, is_sample
@@ -20,22 +20,28 @@ from .repair.blocks import RecoveryFile
 from .repair.packets import Par2File, Par2Set
 from .repair.protection import Protection, protections
 from .source import HEAD_BYTES, PostedFile, Source, Urgency
+from .unpack.packed import Packed, packed_in
 
 
-class Description(msgspec.Struct, frozen=True, kw_only=True):
+class Needs(msgspec.Struct, frozen=True, kw_only=True):
+    """Which posted files it takes to have a film, and what mends them."""
+
+    needed_files: Sequence[int]
+    """The posted files the film is made of, or lies packed in, ascending: what must be filled."""
+    par2: Par2Set | None
+    """The set that protects them, if there is one."""
+    protected: Mapping[int, Par2File]
+    """All posted files of that set, by index: what must be filled for a repair."""
+    recovery_files: Sequence[RecoveryFile]
+
+
+class Description(Needs, frozen=True, kw_only=True):
     """The film of a release, and what it takes to have it."""
 
     film: VirtualFile
     container: str
     """A key of `kinds.CONTENT_TYPES`, by the film's first bytes."""
     content_type: str
-    needed_files: Sequence[int]
-    """The posted files the film is made of, ascending: what must be filled."""
-    par2: Par2Set | None
-    """The set that protects them, if there is one."""
-    protected: Mapping[int, Par2File]
-    """All posted files of that set, by index: what must be filled for a repair."""
-    recovery_files: Sequence[RecoveryFile]
     names: Mapping[int, str]
     """The best name of every posted file, for showing; may be empty."""
 
@@ -51,11 +57,24 @@ class NeedsRepairFirst(BytesLost):
         self.protection = protection
 
 
+class NeedsUnpacking(NoFilm):
+    """The film is packed in a way that extents can't express.
+
+    Fill `needs.needed_files`, mend them, and unpack.
+    """
+
+    def __init__(self, packed: Packed, needs: Needs) -> None:
+        file = packed.first
+        super().__init__(f"“{file.name}” is in a compressed {file.format} archive and must be unpacked")
+        self.packed = packed
+        self.needs = needs
+
+
 async def describe(source: Source, wanted: Wanted | None = None) -> Description:
     """Finds the film of an opened source: the one that is `wanted`, or else its largest playable file.
 
     Raises `NoFilm` saying what is there instead, `BytesLost` or `ArchiveRefused` if an archive larger than
-    any film found can't be opened, and `NeedsRepairFirst` if that archive can be mended.
+    any film found can't be opened, `NeedsRepairFirst` if that archive can be mended, and `NeedsUnpacking`.
     """
     posted = [await _with_head(source, file) for file in source.files]
     told = {file.index for file in source.files if file.head}
@@ -70,6 +89,8 @@ async def describe(source: Source, wanted: Wanted | None = None) -> Description:
     )
     film = await choose_film(source, release.parts, wanted)
     troubles = [*release.troubles, *_unopened(release)]
+    if packed := packed_in(release.archives, wanted):
+        troubles.append(_to_be_unpacked(packed, sets))
     worst = max(troubles, key=lambda trouble: trouble.size_bytes, default=None)
     if worst and (film is None or worst.size_bytes > film.part.size_bytes):
         raise _best_told(worst, troubles, sets)
@@ -115,9 +136,8 @@ def _unopened(release: Release) -> list[Trouble]:
         if kind_of(part.name, part.head) in ARCHIVES:
             packings.setdefault(_TOO_DEEP, []).append((part.name, part.size_bytes))
     for file in release.packed:
-        if kind_of(file.name, b"") in {Kind.VIDEO, *ARCHIVES}:
-            how = "encrypted" if file.encrypted else "compressed"
-            packings.setdefault(_PACKED[how].format(file.format), []).append((file.name, file.size_bytes))
+        if file.encrypted and kind_of(file.name, b"") in {Kind.VIDEO, *ARCHIVES}:
+            packings.setdefault(_ENCRYPTED.format(file.format), []).append((file.name, file.size_bytes))
     return [
         Trouble(
             error=NoFilm(f"“{members[0][0]}” is {packing}"),
@@ -128,15 +148,16 @@ def _unopened(release: Release) -> list[Trouble]:
     ]
 
 
-_TOO_DEEP = (
-    "an archive inside an archive inside an archive, "
-    "which Matinee must unpack after the download, which it can't yet"
-)
-_PACKED = {
-    "compressed": "in a compressed {} archive, which Matinee must unpack after the download, "
-    "which it can't yet",
-    "encrypted": "in an encrypted {} archive, and Matinee can't open that yet",
-}
+_TOO_DEEP = f"an archive inside of more than {MAX_DEPTH} others, and Matinee looks no deeper"
+_ENCRYPTED = "in an encrypted {} archive, and Matinee can't open that yet"
+
+
+def _to_be_unpacked(packed: Packed, sets: Sequence[Protection]) -> Trouble:
+    volumes = [volume for archive in packed.archives for volume in archive.volumes]
+    needed = {file for volume in volumes for file in volume.posted_files}
+    return Trouble(
+        error=NeedsUnpacking(packed, _needs(needed, sets)), files=[], size_bytes=packed.unpacked_bytes
+    )
 
 
 def _best_told(worst: Trouble, troubles: Sequence[Trouble], sets: Sequence[Protection]) -> ReleaseError:
@@ -175,20 +196,27 @@ def _what_is_there(release: Release) -> str:
 def _description(
     film: Film, posted: Sequence[PostedFile], volumes: Sequence[PostedFile], sets: Sequence[Protection]
 ) -> Description:
-    needed = sorted({extent.file for extent in film.part.extents})
-    protecting = [one for one in sets if one.protected.keys() & set(needed)]
-    protection = max(
-        protecting,
-        key=lambda one: (len(one.protected.keys() & set(needed)), one.recovery_bytes),
-        default=None,
-    )
+    needs = _needs(film.part.posted_files, sets)
     return Description(
+        **msgspec.structs.asdict(needs),
         film=VirtualFile(film.part.name, film.part.extents),
         container=film.container,
         content_type=CONTENT_TYPES[film.container],
-        needed_files=needed,
+        names={file.index: file.name for file in [*posted, *volumes]},
+    )
+
+
+def _needs(needed: set[int], sets: Sequence[Protection]) -> Needs:
+    """With the set that protects most of these files."""
+    protecting = [one for one in sets if one.protected.keys() & needed]
+    protection = max(
+        protecting,
+        key=lambda one: (len(one.protected.keys() & needed), one.recovery_bytes),
+        default=None,
+    )
+    return Needs(
+        needed_files=sorted(needed),
         par2=protection.par2 if protection else None,
         protected=protection.protected if protection else {},
         recovery_files=protection.recovery_files if protection else [],
-        names={file.index: file.name for file in [*posted, *volumes]},
     )

@@ -4,6 +4,7 @@ Memory: at most PARTS_AT_ONCE parts (8 MiB each up to 75 GB, beyond that a 9,000
 """
 
 import asyncio
+from collections.abc import AsyncIterable, Callable
 
 from libs.common.objects import StoreError, Upload
 from services.downloader.errors import StorageFailed
@@ -63,3 +64,34 @@ class Publisher:
         while (part := await self._ready.get()) is not None:
             data = await self._film.read(self._source, *self._range(part), Urgency.FILL)
             await self._upload.put_part(part + 1, data)
+
+
+async def publish_pieces(pieces: AsyncIterable[bytes], upload: Upload, tell: Callable[[int], None]) -> None:
+    """Uploads a film that comes as a stream; returns when it has ended and every part is up.
+
+    `tell` is told how many bytes have come. Raises what `pieces` raises, and StorageFailed; of several errors
+    an ExceptionGroup.
+    """
+    turns = asyncio.Semaphore(PARTS_AT_ONCE)
+    part, number, come_bytes = bytearray(), 1, 0
+
+    async def put(number: int, data: bytes) -> None:
+        try:
+            await upload.put_part(number, data)
+        except StoreError as error:
+            raise StorageFailed(str(error)) from error
+        finally:
+            turns.release()
+
+    async with asyncio.TaskGroup() as tasks:
+        async for piece in pieces:
+            part += piece
+            come_bytes += len(piece)
+            tell(come_bytes)
+            while len(part) >= upload.part_bytes:
+                await turns.acquire()
+                tasks.create_task(put(number, bytes(part[: upload.part_bytes])), name=f"upload-{number}")
+                del part[: upload.part_bytes]
+                number += 1
+        if part:
+            tasks.create_task(put(number, bytes(part)), name=f"upload-{number}")
