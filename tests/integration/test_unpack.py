@@ -1,7 +1,9 @@
 """The slow road: releases that must be unpacked, by the real 7-Zip, into a real folder store."""
 
 import asyncio
+import io
 import os
+import zipfile
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
@@ -12,12 +14,13 @@ from libs.common.events import Film
 from libs.common.objects.files import FilesStore
 from services.downloader.archives.volumes import InnerFile
 from services.downloader.choose import Wanted
-from services.downloader.describe import Description
+from services.downloader.describe import Description, NeedsUnpacking, describe
 from services.downloader.errors import ArchiveRefused, BytesLost, NoFilm, ReleaseError, ScratchFull
 from services.downloader.pipeline import Pipeline, Target
 from services.downloader.progress import Reporter
 from services.downloader.source import Span
-from services.downloader.unpack import film as film_module
+from services.downloader.unpack.film import Terms, film_in
+from services.downloader.unpack.packed import Packed
 from tests.support import rar5_bytes as rar5
 from tests.support.memory_source import MemorySource
 from tests.support.packers import (
@@ -30,6 +33,7 @@ from tests.support.packers import (
     sevenzipped,
 )
 from tests.support.par2_sets import create_par2
+from tests.support.rar_streams import rar5_stream
 from tests.support.releases import EBML, Files, nameless, old_names, part_names, pieces
 
 FILM = EBML + bytes(os.urandom(150_000)) + bytes(50_000)
@@ -162,3 +166,258 @@ async def test_every_packing_becomes_the_film(box: Box, packing: str) -> None:
     assert box.listener.told[-1] == "preparing"
     assert sorted(path.name for path in box.leftovers()) == ["movie.json", "movie.mkv"]
     assert box.reporter.stage == "unpacking"
+
+
+async def test_the_film_is_told_before_it_is_fetched(box: Box) -> None:
+    await box.run([("a.zip", deflated(INNER))])
+    assert box.listener.told == ["packed film.mkv", "preparing"]
+
+
+async def test_of_two_films_the_one_that_is_asked_for(box: Box) -> None:
+    films = [
+        ("Another.Film.2023.mkv", OTHER * 3),
+        ("My.Film.2024.mkv", FILM),
+        ("My.Film.2024.sample.mkv", OTHER),
+    ]
+    await box.run([("a.zip", deflated(films))], wanted=Wanted(title="My Film", year=2024))
+    assert box.film() == FILM
+
+
+async def test_a_stored_film_is_not_held_up_by_compressed_extras(box: Box) -> None:
+    await box.run([("film.mkv", FILM), ("extras.zip", deflated([("trailer.mkv", OTHER)]))])
+    assert box.listener.told == ["described film.mkv", "preparing"]
+
+
+@pytest.mark.parametrize("hole", [Span(60_000, 61_000), Span(0, 1000)], ids=["in the middle", "at the start"])
+async def test_what_is_missing_is_mended_before_it_is_unpacked(box: Box, hole: Span) -> None:
+    posted = [("a.rar", rar5_compressed(INNER))]
+    par2 = create_par2(box.directory / "packing", posted, recovery_blocks=4)
+    await box.run([*posted, *par2], holes={0: [hole]})
+    assert box.film() == FILM
+
+
+def damaged(archive: bytes, at: int) -> bytes:
+    return archive[:at] + bytes([archive[at] ^ 0x55]) + archive[at + 1 :]
+
+
+def zip_entry(name: str, data: bytes, mode: int) -> bytes:
+    """A deflated file with such a mode."""
+    made = io.BytesIO()
+    with zipfile.ZipFile(made, "w", zipfile.ZIP_DEFLATED) as archive:
+        entry = zipfile.ZipInfo(name)
+        entry.external_attr = mode << 16
+        archive.writestr(entry, data, zipfile.ZIP_DEFLATED)
+    return made.getvalue()
+
+
+def zip_that_lies(data: bytes, claimed_bytes: int) -> bytes:
+    """Its headers say that the file is smaller than it is."""
+    size = len(data).to_bytes(4, "little")
+    return deflated([("film.mkv", data)]).replace(size, claimed_bytes.to_bytes(4, "little"))
+
+
+def links(directory: Path) -> bytes:
+    room = directory / "links"
+    room.mkdir()
+    (room / "film.mkv").symlink_to("/etc/passwd")
+    (room / "film.nfo").write_text("about")
+    return pack_directory(room)
+
+
+def layers(count: int) -> bytes:
+    data = deflated([("film.mkv", FILM)])
+    for number in range(count - 1):
+        data = deflated([(f"{number}.zip", data)])
+    return data
+
+
+def packed_rar(stream: bytes, size_bytes: int, method: int = 3) -> bytes:
+    entry = rar5.entry("film.mkv", stream, size_bytes, method=method)
+    return rar5.SIGNATURE + rar5.main() + entry + rar5.end()
+
+
+HUGE_DICTIONARY = 3 | 15 << 3
+"""Method 3, and a dictionary of 128 KiB × 2^15."""
+
+REFUSED: dict[str, tuple[Pack, type[ReleaseError], str]] = {
+    "a link that is called a film": (
+        lambda d: [("a.7z", links(d))],
+        NoFilm,
+        "no film; its largest file is “film.nfo”",
+    ),
+    "a link in a RAR": (
+        lambda _: [("a.rar", rar5_compressed([("film.mkv", FILM)], records=[rar5.EXTRA_LINK]))],
+        NoFilm,
+        "empty",
+    ),
+    "a link in a zip": (lambda _: [("a.zip", zip_entry("film.mkv", FILM, 0o120777))], NoFilm, "empty"),
+    "a device": (
+        lambda _: [("a.zip", zip_entry("film.mkv", FILM, 0o020666))],
+        ArchiveRefused,
+        "can't be found",
+    ),
+    "a claim of 10 TB": (
+        lambda _: [("a.rar", rar5_compressed([("film.mkv", FILM)], size_bytes=10**13))],
+        ReleaseError,
+        r"10000\.0 GB when it is unpacked; allowed are 0\.1 GB",
+    ),
+    "a bomb of archives": (
+        lambda _: [("a.rar", rar5_compressed([("b.zip", FILM)], size_bytes=10**13))],
+        ReleaseError,
+        r"“b\.zip” has 10000\.0 GB",
+    ),
+    "an honest bomb": (
+        lambda d: [("a.7z", sevenzipped(d, [("film.mkv", EBML + bytes(60_000_000))], "-mx1"))],
+        ReleaseError,
+        r"0\.1 GB when it is unpacked",
+    ),
+    "a bomb that lies": (
+        lambda _: [("a.zip", zip_that_lies(EBML + bytes(100_000_000), 1_000_000))],
+        ArchiveRefused,
+        "damaged",
+    ),
+    "a corrupt zip": (lambda _: [("a.zip", damaged(deflated(INNER), 60_000))], ArchiveRefused, "damaged"),
+    "a corrupt RAR 5": (
+        lambda _: [("a.rar", damaged(rar5_compressed(INNER), 60_000))],
+        ArchiveRefused,
+        "damaged",
+    ),
+    "a corrupt RAR 4": (
+        lambda _: [("a.rar", damaged(rar4_compressed(INNER), 60_000))],
+        ArchiveRefused,
+        "damaged",
+    ),
+    "a corrupt 7z": (
+        lambda d: [("a.7z", damaged(sevenzipped(d, INNER), 60_000))],
+        ArchiveRefused,
+        "damaged",
+    ),
+    "a 7z cut short": (lambda d: [("a.7z", sevenzipped(d, INNER)[:-2000])], BytesLost, "end is missing"),
+    "a RAR cut short": (
+        lambda _: [("a.rar", packed_rar(rar5_stream(FILM)[:9000], len(FILM)))],
+        ArchiveRefused,
+        "damaged",
+    ),
+    "a volume missing": (
+        lambda _: part_names(rar5_volumes("film.mkv", FILM, 30_000))[:-1],
+        BytesLost,
+        "volume 7 of the archive is missing",
+    ),
+    "four times over": (lambda _: [("a.zip", layers(4))], NoFilm, "more than 3 times over"),
+    "a program": (
+        lambda _: [("a.zip", deflated([("Film.2024.1080p.exe", b"MZ" + bytes(9000)), ABOUT]))],
+        NoFilm,
+        r"only a program \(“Film\.2024\.1080p\.exe”\)",
+    ),
+    "a script": (
+        lambda _: [("a.rar", rar5_compressed([("play.vbs", bytes(900))]))],
+        NoFilm,
+        "only a program",
+    ),
+    "a program in an archive in an archive": (
+        lambda _: [("a.zip", deflated([("b.zip", deflated([("setup.exe", b"MZ" + bytes(9000))]))]))],
+        NoFilm,
+        "only a program",
+    ),
+    "a program that is called a film": (
+        lambda _: [("a.zip", deflated([("film.mkv", b"MZ" + bytes(9000))]))],
+        NoFilm,
+        "is called a film, but it isn't one",
+    ),
+    "an encrypted archive": (
+        lambda d: [("a.7z", sevenzipped(d, INNER, "-psecret"))],
+        NoFilm,
+        "“film.mkv” is in an encrypted 7z archive",
+    ),
+    "an encrypted archive in a compressed one": (
+        lambda d: [("a.zip", deflated([("b.7z", sevenzipped(d, INNER, "-psecret"))]))],
+        NoFilm,
+        "“film.mkv” is in an encrypted 7z archive",
+    ),
+    "two files of one name": (
+        lambda _: [("a.rar", rar5_compressed([("film.mkv", FILM), ("film.mkv", FILM)]))],
+        ArchiveRefused,
+        "more than the",
+    ),
+}
+
+
+@pytest.mark.parametrize("what", REFUSED)
+async def test_what_can_not_be_unpacked_is_told_and_leaves_nothing(box: Box, what: str) -> None:
+    make, error, says = REFUSED[what]
+    files = make(box.directory / "packing")
+    with pytest.raises(error, match=says) as refused:
+        await box.run(files, max_film_bytes=50_000_000)
+    assert refused.value.blame == "release"
+    assert box.leftovers() == []
+    assert unpackers() == []
+
+
+async def test_an_archive_that_asks_for_more_memory_than_it_gets(box: Box) -> None:
+    greedy = packed_rar(rar5_stream(FILM), 5 << 30, HUGE_DICTIONARY)
+    with pytest.raises(ArchiveRefused, match="more than 2 GiB of memory"):
+        await box.run([("a.rar", greedy)], max_film_bytes=10 << 30)
+    assert box.leftovers() == []
+
+
+async def test_holes_that_nothing_mends_are_told(box: Box) -> None:
+    with pytest.raises(BytesLost):
+        await box.run([("a.rar", rar5_compressed(INNER))], holes={0: [Span(60_000, 61_000)]})
+    assert box.leftovers() == []
+
+
+def unpackers() -> list[psutil.Process]:
+    return [child for child in psutil.Process().children(recursive=True) if child.name().startswith("7z")]
+
+
+async def needed_for(box: Box, files: Files) -> tuple[MemorySource, Packed]:
+    """A filled release that must be unpacked."""
+    source = MemorySource(files, box.scratch / "spool")
+    await source.open()
+    with pytest.raises(NeedsUnpacking) as needed:
+        await describe(source)
+    async for _ in source.fill(needed.value.needs.needed_files):
+        pass
+    return source, needed.value.packed
+
+
+def terms(box: Box, spare_bytes: int = 0) -> Terms:
+    return Terms(wanted=None, scratch=box.scratch, spare_bytes=spare_bytes, max_bytes=10**9)
+
+
+@pytest.mark.parametrize("file", ["film.mkv", "inner.zip"])
+async def test_a_disk_that_is_nearly_full_is_not_filled(box: Box, file: str) -> None:
+    data = FILM if file == "film.mkv" else deflated(INNER)
+    source, packed = await needed_for(box, [("a.zip", deflated([(file, data)]))])
+    with pytest.raises(ScratchFull, match="free some space"):
+        async with film_in(source, packed, terms(box, spare_bytes=1 << 60)):
+            pass
+    assert box.leftovers() == []
+
+
+async def test_who_stops_in_the_middle_leaves_no_program_behind(box: Box) -> None:
+    source, packed = await needed_for(box, [("a.zip", deflated([("film.mkv", EBML + bytes(50_000_000))]))])
+    reached = asyncio.Event()
+
+    async def watch() -> None:
+        async with film_in(source, packed, terms(box)) as film:
+            async for _ in film.pieces:
+                reached.set()
+                await asyncio.sleep(60)
+
+    task = asyncio.create_task(watch())
+    await reached.wait()
+    assert len(unpackers()) == 1
+    task.cancel()
+    await asyncio.wait([task])
+    assert task.cancelled()
+    assert unpackers() == []
+    assert box.leftovers() == []
+
+
+async def test_nothing_is_written_while_a_film_is_unpacked(box: Box) -> None:
+    source, packed = await needed_for(box, [("a.zip", deflated([("film.mkv", EBML + bytes(50_000_000))]))])
+    async with film_in(source, packed, terms(box)) as film:
+        async for _ in film.pieces:
+            written = [p for p in box.scratch.rglob("*") if p.is_file() and not p.is_symlink()]
+            assert [p.parent.name for p in written] == ["spool"]
