@@ -7,6 +7,7 @@ import pytest
 
 from libs.common.events import Film
 from libs.common.objects.files import FilesStore
+from services.downloader.archives.volumes import InnerFile
 from services.downloader.describe import Description
 from services.downloader.errors import BytesLost, ReleaseError
 from services.downloader.pipeline import Pipeline, Target
@@ -31,6 +32,9 @@ class Listener:
 
     async def described(self, description: Description) -> None:
         self.told.append(f"described {description.film.name}")
+
+    async def packed(self, film: InnerFile) -> None:
+        self.told.append(f"packed {film.name}")
 
     async def preparing(self) -> None:
         self.told.append("preparing")

@@ -201,11 +201,20 @@ BROKEN_RAR4 = b"Rar!\x1a\x07\x00" + bytes(60_000)
             [
                 (
                     "a.rar",
-                    made.archive([("b.rar", made.archive([("c.rar", made.archive([("f.mkv", FILM)]))]))]),
+                    made.archive(
+                        [
+                            (
+                                "b.rar",
+                                made.archive(
+                                    [("c.rar", made.archive([("d.rar", made.archive([("f.mkv", FILM)]))]))]
+                                ),
+                            )
+                        ]
+                    ),
                 )
             ],
             NoFilm,
-            "“c.rar” is an archive inside an archive inside an archive",
+            "“d.rar” is an archive inside of more than 3 others",
         ),
         ([("a.rar", made.SIGNATURE + bytes(9000))], ArchiveRefused, "checksum"),
         (in_volumes([("film.mkv", FILM)])[:-1], BytesLost, "volume 4 of the archive is missing"),
