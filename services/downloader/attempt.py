@@ -29,11 +29,9 @@ from libs.common.play import play_token
 from libs.common.security import sign
 from libs.common.service import version
 from libs.common.settings import Settings
-from services.downloader.archives.volumes import InnerFile
 from services.downloader.choose import Wanted
 from services.downloader.describe import Description
 from services.downloader.errors import DownloaderError, ServerRefused
-from services.downloader.kinds import container_of
 from services.downloader.pipeline import Pipeline, Target
 from services.downloader.play import Identity, Screen, serving
 from services.downloader.progress import Reporter
@@ -158,9 +156,8 @@ class Attempt:
                 content_type=description.content_type,
             )
 
-    async def packed(self, film: InnerFile) -> None:
-        container = container_of(film.name, b"") or ""
-        await self._tell(Described, file_name=film.name, size_bytes=film.size_bytes, container=container)
+    async def packed(self, name: str, size_bytes: int, container: str) -> None:
+        await self._tell(Described, file_name=name, size_bytes=size_bytes, container=container)
 
     def _identity(self) -> Identity:
         secret, job_id, (attempt, delivery) = (

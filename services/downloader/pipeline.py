@@ -17,19 +17,19 @@ import structlog
 
 from libs.common.events import Film
 from libs.common.objects import ObjectStore, StoreError, Upload
-from services.downloader.archives.volumes import InnerFile
 from services.downloader.choose import Wanted
 from services.downloader.describe import Description, Needs, NeedsRepairFirst, NeedsUnpacking, describe
 from services.downloader.errors import BytesLost, DownloaderError, ReleaseError, ScratchFull, StorageFailed
 from services.downloader.extents import Coverage, Extent, VirtualFile
-from services.downloader.kinds import CONTENT_TYPES
+from services.downloader.kinds import CONTENT_TYPES, container_of
 from services.downloader.progress import Reporter
 from services.downloader.publish import Publisher, publish_pieces
 from services.downloader.repair.blocks import NotEnoughBlocks, RecoveryFile, choose_volumes, needed_blocks
 from services.downloader.repair.packets import Par2File, Par2Set
 from services.downloader.repair.program import Job, repair
 from services.downloader.source import Census, Landed, Source, Span
-from services.downloader.unpack.film import Terms, UnpackedFilm, film_in, prove_allowed
+from services.downloader.unpack.film import Terms, UnpackedFilm, film_in, prove_allowed, working_bytes
+from services.downloader.unpack.tool import unpacker
 from services.downloader.verdict import condemned
 
 log = structlog.get_logger(__name__)
@@ -44,7 +44,7 @@ class Listener(Protocol):
 
     async def described(self, description: Description) -> None: ...
 
-    async def packed(self, film: InnerFile) -> None:
+    async def packed(self, name: str, size_bytes: int, container: str) -> None:
         """The film is known, and can't be played before it is unpacked."""
         ...
 
@@ -123,9 +123,11 @@ class Pipeline:
         """The slow road: everything is fetched before the first byte of the film is known."""
         packed, limit = needed.packed, self._target.max_film_bytes
         prove_allowed(packed, limit)
-        self._check_room(needed.needs, packed.unpacked_bytes)
-        if packed.film:
-            await self._listener.packed(packed.film)
+        # Before gigabytes are fetched in vain.
+        unpacker()
+        self._check_room(needed.needs, packed.unpacked_bytes, working_bytes(self._source, packed))
+        if film := packed.film:
+            await self._listener.packed(film.name, film.size_bytes, container_of(film.name, b"") or "")
         await self._bring(needed.needs, census)
         await self._listener.preparing()
         self._reporter.stage = "unpacking"
@@ -134,9 +136,12 @@ class Pipeline:
         terms = Terms(
             wanted=self._target.wanted, scratch=self._scratch, spare_bytes=SPARE_BYTES, max_bytes=limit
         )
-        async with film_in(self._source, packed, terms) as film:
+        async with film_in(self._source, packed, terms) as unpacked:
+            size_bytes, container = unpacked.size_bytes, unpacked.container
+            if not film:
+                await self._listener.packed(unpacked.name, size_bytes, container)
             return await self._stored(
-                film.name, film.size_bytes, film.container, lambda upload: self._publish(film, upload)
+                unpacked.name, size_bytes, container, lambda upload: self._publish(unpacked, upload)
             )
 
     async def _bring(self, needs: Needs, census: asyncio.Task[Census]) -> None:
@@ -207,8 +212,9 @@ class Pipeline:
             )
         self._check_room(description, film.size_bytes)
 
-    def _check_room(self, needs: Needs, film_bytes: int) -> None:
+    def _check_room(self, needs: Needs, film_bytes: int, more_bytes: int = 0) -> None:
         needed = sum(self._source.files[i].size_bytes for i in needs.needed_files) + SPARE_BYTES
+        needed += more_bytes
         needed += film_bytes if self._target.on_scratch_disk else 0
         free = shutil.disk_usage(self._scratch).free
         if needed > free:

@@ -54,6 +54,9 @@ async def confined_process(
         if process.returncode is None:
             with suppress(ProcessLookupError):
                 os.killpg(process.pid, signal.SIGKILL)
+            # A pipe that is full keeps `wait` waiting.
+            while process.stdout and await process.stdout.read(PIPE_BYTES):
+                pass
             await process.wait()
 
 

@@ -7,7 +7,6 @@ import pytest
 
 from libs.common.events import Film
 from libs.common.objects.files import FilesStore
-from services.downloader.archives.volumes import InnerFile
 from services.downloader.describe import Description
 from services.downloader.errors import BytesLost, ReleaseError
 from services.downloader.pipeline import Pipeline, Target
@@ -33,8 +32,8 @@ class Listener:
     async def described(self, description: Description) -> None:
         self.told.append(f"described {description.film.name}")
 
-    async def packed(self, film: InnerFile) -> None:
-        self.told.append(f"packed {film.name}")
+    async def packed(self, name: str, size_bytes: int, container: str) -> None:
+        self.told.append(f"packed {name}: {size_bytes} bytes of {container}")
 
     async def preparing(self) -> None:
         self.told.append("preparing")

@@ -12,7 +12,6 @@ import pytest
 
 from libs.common.events import Film
 from libs.common.objects.files import FilesStore
-from services.downloader.archives.volumes import InnerFile
 from services.downloader.choose import Wanted
 from services.downloader.describe import Description, NeedsUnpacking, describe
 from services.downloader.errors import ArchiveRefused, BytesLost, NoFilm, ReleaseError, ScratchFull
@@ -49,8 +48,8 @@ class Listener:
     async def described(self, description: Description) -> None:
         self.told.append(f"described {description.film.name}")
 
-    async def packed(self, film: InnerFile) -> None:
-        self.told.append(f"packed {film.name}")
+    async def packed(self, name: str, size_bytes: int, container: str) -> None:
+        self.told.append(f"packed {name}: {size_bytes} bytes of {container}")
 
     async def preparing(self) -> None:
         self.told.append("preparing")
@@ -163,14 +162,19 @@ async def test_every_packing_becomes_the_film(box: Box, packing: str) -> None:
     film = await box.run(PACKINGS[packing](box.directory / "packing"))
     assert (film.key, film.size_bytes) == (f"{PREFIX}movie.mkv", len(FILM))
     assert box.film() == FILM
-    assert box.listener.told[-1] == "preparing"
+    assert "preparing" in box.listener.told
     assert sorted(path.name for path in box.leftovers()) == ["movie.json", "movie.mkv"]
     assert box.reporter.stage == "unpacking"
 
 
 async def test_the_film_is_told_before_it_is_fetched(box: Box) -> None:
     await box.run([("a.zip", deflated(INNER))])
-    assert box.listener.told == ["packed film.mkv", "preparing"]
+    assert box.listener.told == [f"packed film.mkv: {len(FILM)} bytes of mkv", "preparing"]
+
+
+async def test_a_film_in_an_archive_in_an_archive_is_told_when_it_is_found(box: Box) -> None:
+    await box.run([("a.zip", deflated([("b.rar", rar5.archive(INNER))]))])
+    assert box.listener.told == ["preparing", f"packed film.mkv: {len(FILM)} bytes of mkv"]
 
 
 async def test_of_two_films_the_one_that_is_asked_for(box: Box) -> None:

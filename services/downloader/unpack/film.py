@@ -105,9 +105,13 @@ async def _dug_out(source: Source, packed: Packed, terms: Terms, directory: Path
     raise NoFilm(f"the film is packed more than {MAX_LAYERS} times over, and Matinee looks no deeper")
 
 
+def working_bytes(source: Source, packed: Packed) -> int:
+    """How much scratch space the first step takes, beside the posted files and the film in the store."""
+    return copied_bytes(source, packed.archives) + (0 if packed.film else packed.unpacked_bytes)
+
+
 def _prove_room(source: Source, packed: Packed, terms: Terms) -> None:
-    needed = copied_bytes(source, packed.archives) + terms.spare_bytes
-    needed += 0 if packed.film else packed.unpacked_bytes
+    needed = working_bytes(source, packed) + terms.spare_bytes
     free = shutil.disk_usage(terms.scratch).free
     if needed > free:
         raise ScratchFull(
