@@ -14,6 +14,8 @@ from services.downloader.errors import ArchiveRefused
 
 MAX_LISTING_BYTES = 32 << 20
 """Some 1.5 KiB for each of MAX_ENTRIES."""
+MAX_DIGITS = 20
+"""Of a size: 7-Zip counts with 64 bits."""
 MODE_LETTERS = len("-rw-r--r--")
 
 
@@ -31,11 +33,12 @@ def entries(said: str) -> list[Entry]:
     Directories and links of all kinds are left out. Raises `ArchiveRefused` for more than MAX_ENTRIES.
     """
     found: list[Entry] = []
-    for facts in _blocks(said.splitlines()):
+    for facts in _blocks(said.split("\n")):
         if len(found) >= MAX_ENTRIES:
             raise ArchiveRefused(f"the archive holds more than {MAX_ENTRIES} files")
-        if _is_regular(facts) and facts.get("Path") and facts.get("Size", "").isdecimal():
-            found.append(Entry(path=facts["Path"], size_bytes=int(facts["Size"])))
+        path, size = facts.get("Path", ""), facts.get("Size", "")
+        if path and size.isdecimal() and len(size) <= MAX_DIGITS and _is_regular(facts):
+            found.append(Entry(path=path, size_bytes=int(size)))
     return found
 
 
