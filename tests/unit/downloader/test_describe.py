@@ -229,6 +229,12 @@ async def test_what_is_said_if_there_is_no_film(
         await Release(tmp_path, files).described()
 
 
+async def test_archives_inside_of_each_other_three_times(tmp_path: Path):
+    inner = made.archive([("c.rar", made.archive([("film.mkv", FILM)]))])
+    release = Release(tmp_path, [("a.rar", made.archive([("b.rar", inner)]))])
+    assert await release.film() == FILM
+
+
 async def test_a_broken_archive_of_extras_does_not_hide_the_film(tmp_path: Path):
     files = [
         ("film.mkv", FILM),

@@ -38,6 +38,8 @@ def block(**facts: str) -> str:
         (block(Path="a", Size=""), []),
         (block(Path="a", Size="-1"), []),
         (block(Size="1"), []),
+        (block(Path="a", Size="9" * 5000), []),
+        (block(Path="a\u2028Size = 5", Size="1", Folder="+"), []),
         (
             block(Path="a", Size="1") + "Comment = \n{\n\nPath = evil\nSize = 5\n\n}\n\n" + FILM,
             ["a", "dir/film.mkv"],
