@@ -3,12 +3,15 @@
 import asyncio
 import io
 import os
+import tempfile
 import zipfile
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
 import psutil
 import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 
 from libs.common.events import Film
 from libs.common.objects.files import FilesStore
@@ -21,6 +24,7 @@ from services.downloader.source import Span
 from services.downloader.unpack.film import Terms, film_in
 from services.downloader.unpack.packed import Packed
 from tests.support import rar5_bytes as rar5
+from tests.support import sevenzip_bytes as sevenzip
 from tests.support.memory_source import MemorySource
 from tests.support.packers import (
     deflated,
@@ -425,3 +429,32 @@ async def test_nothing_is_written_while_a_film_is_unpacked(box: Box) -> None:
         async for _ in film.pieces:
             written = [p for p in box.scratch.rglob("*") if p.is_file() and not p.is_symlink()]
             assert [p.parent.name for p in written] == ["spool"]
+
+
+SMALL = EBML + bytes(range(256)) * 20
+SEEDS: Files = [
+    ("a.rar", rar5_compressed([("film.mkv", SMALL), ABOUT])),
+    ("a.rar", rar4_compressed([("film.mkv", SMALL), ABOUT])),
+    ("a.zip", deflated([("film.mkv", SMALL), ABOUT])),
+    ("a.zip", deflated([("b.rar", rar5.archive([("film.mkv", SMALL)]))])),
+    ("a.7z", sevenzip.archive([[("film.mkv", SMALL), ABOUT]], coder=sevenzip.LZMA2)),
+]
+edits = st.lists(st.tuples(st.floats(0, 1, exclude_max=True), st.integers(0, 255)), min_size=1, max_size=4)
+
+
+@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(st.sampled_from(SEEDS), edits)
+async def test_any_damage_gives_the_film_or_a_reason(
+    tmp_path: Path, seed: tuple[str, bytes], edits: list[tuple[float, int]]
+) -> None:
+    name, data = seed
+    changed = bytearray(data)
+    for share, value in edits:
+        changed[int(share * len(changed))] = value
+    box = Box(Path(tempfile.mkdtemp(dir=tmp_path)))
+    try:
+        await box.run([(name, bytes(changed))], max_film_bytes=50_000_000)
+    except ReleaseError:
+        assert box.leftovers() == []
+    else:
+        assert box.film() == SMALL

@@ -41,6 +41,8 @@ class _Exit(IntEnum):
 
     SUCCESS = 0
     WARNING = 1
+    FATAL = 2
+    """Damage of all kinds, told in words on stderr or, while listing, among the list."""
     MEMORY = 8
 
 
@@ -170,7 +172,7 @@ def _judge(status: int, complaints: str) -> None:
         raise NoFilm("the archive is compressed in a way that 7-Zip does not know")
     if "unexpected end" in said:
         raise ArchiveRefused("the archive ends too soon: it can't be unpacked")
-    if any(sign in said for sign in ("crc failed", "data error", "headers error", "cannot open the file as")):
+    if status == _Exit.FATAL and "system error" not in said:
         raise ArchiveRefused("the archive is damaged: it can't be unpacked")
     if status < 0:
         raise ArchiveRefused(f"unpacking was stopped by the system (signal {-status}): it took too much")
