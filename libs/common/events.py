@@ -213,7 +213,7 @@ class Progress(Wire, frozen=True, kw_only=True):
     job_id: str
     attempt: int
     delivery: int
-    stage: Literal["opening", "downloading", "repairing", "publishing"]
+    stage: Literal["opening", "downloading", "repairing", "unpacking", "publishing"]
     done_bytes: int
     total_bytes: int
     speed_bps: float = 0.0

@@ -161,6 +161,9 @@ class Attempt:
                 content_type=description.content_type,
             )
 
+    async def packed(self, name: str, size_bytes: int, container: str) -> None:
+        await self._tell(Described, file_name=name, size_bytes=size_bytes, container=container)
+
     def _identity(self) -> Identity:
         secret, job_id, (attempt, delivery) = (
             installation_secret(self._settings),

@@ -3,6 +3,7 @@
 import re
 import unicodedata
 from collections.abc import Sequence
+from typing import Protocol, TypeVar
 
 import msgspec
 
@@ -36,6 +37,34 @@ class Film(msgspec.Struct, frozen=True, kw_only=True):
     """A key of `kinds.CONTENT_TYPES`, by the film's first bytes."""
 
 
+class Named(Protocol):
+    """What a name and a size tell of a file."""
+
+    @property
+    def name(self) -> str: ...
+    @property
+    def directory(self) -> str: ...
+    @property
+    def size_bytes(self) -> int: ...
+
+
+NamedFile = TypeVar("NamedFile", bound=Named)
+
+
+def choose_by_name(files: Sequence[NamedFile], wanted: Wanted | None) -> NamedFile | None:
+    """As `choose_film` chooses, for files whose bytes can't be looked at yet."""
+    release_bytes = sum(file.size_bytes for file in files)
+    films = [
+        file
+        for file in files
+        if file.size_bytes
+        and container_of(file.name, b"")
+        and not is_sample(file.name, file.directory, file.size_bytes, release_bytes)
+    ]
+    least = _least_bytes(films, wanted)
+    return max(films, key=lambda film: _likelihood(film, wanted, least), default=None)
+
+
 async def choose_film(source: Reads, parts: Sequence[Part], wanted: Wanted | None) -> Film | None:
     """The film among these files: the likeliest that is playable; None if there is none.
 
@@ -51,8 +80,7 @@ async def choose_film(source: Reads, parts: Sequence[Part], wanted: Wanted | Non
         and not (part.head and kind_of(part.name, part.head) is not Kind.VIDEO)
         and not is_sample(part.name, part.directory, part.size_bytes, release_bytes)
     ]
-    largest = max((part.size_bytes for part in films), default=0)
-    least = max(LEAST_SHARE * largest, ((wanted and wanted.runtime_min) or 0) * LEAST_BYTES_PER_MIN)
+    least = _least_bytes(films, wanted)
     sniffed = 0
     for part in sorted(films, key=lambda part: _likelihood(part, wanted, least), reverse=True):
         known = part
@@ -70,13 +98,18 @@ def is_sample(name: str, directory: str, size_bytes: int, release_bytes: int) ->
     return says_sample(name, directory) and size_bytes < SAMPLE_SHARE * release_bytes
 
 
-def _likelihood(part: Part, wanted: Wanted | None, least_bytes: float) -> tuple[bool, bool, int, int]:
+def _least_bytes(films: Sequence[Named], wanted: Wanted | None) -> float:
+    largest = max((film.size_bytes for film in films), default=0)
+    return max(LEAST_SHARE * largest, ((wanted and wanted.runtime_min) or 0) * LEAST_BYTES_PER_MIN)
+
+
+def _likelihood(part: Named, wanted: Wanted | None, least_bytes: float) -> tuple[bool, bool, int, int]:
     is_extra = says_extra(part.name, part.directory)
     named = _named(part, wanted) if wanted else 0
     return not is_extra, part.size_bytes >= least_bytes, named, part.size_bytes
 
 
-def _named(part: Part, wanted: Wanted) -> int:
+def _named(part: Named, wanted: Wanted) -> int:
     """How well the name fits: 2 with the title and not another year, 1 with the title, 0 otherwise."""
     return max(_fits(text, wanted) for text in (part.name, part.directory))
 

@@ -7,10 +7,10 @@ from collections.abc import Mapping, Sequence
 
 import msgspec
 
-from .archives.contents import Trouble
+from .archives.contents import OpenedArchive, Trouble
 from .archives.locks import Keyring
 from .archives.names import base_name
-from .archives.opening import Release, open_release
+from .archives.opening import MAX_DEPTH, Release, open_release
 from .archives.parts import Part
 from .archives.volumes import NotPosted
 from .choose import Film, Wanted, choose_film, is_sample
@@ -22,22 +22,28 @@ from .repair.blocks import RecoveryFile
 from .repair.packets import Par2File, Par2Set
 from .repair.protection import Protection, protections
 from .source import HEAD_BYTES, PostedFile, Source, Urgency
+from .unpack.packed import Packed, packed_in
 
 
-class Description(msgspec.Struct, frozen=True, kw_only=True):
+class Needs(msgspec.Struct, frozen=True, kw_only=True):
+    """Which posted files it takes to have a film, and what mends them."""
+
+    needed_files: Sequence[int]
+    """The posted files the film is made of, or lies packed in, ascending: what must be filled."""
+    par2: Par2Set | None
+    """The set that protects them, if there is one."""
+    protected: Mapping[int, Par2File]
+    """All posted files of that set, by index: what must be filled for a repair."""
+    recovery_files: Sequence[RecoveryFile]
+
+
+class Description(Needs, frozen=True, kw_only=True):
     """The film of a release, and what it takes to have it."""
 
     film: VirtualFile
     container: str
     """A key of `kinds.CONTENT_TYPES`, by the film's first bytes."""
     content_type: str
-    needed_files: Sequence[int]
-    """The posted files the film is made of, ascending: what must be filled."""
-    par2: Par2Set | None
-    """The set that protects them, if there is one."""
-    protected: Mapping[int, Par2File]
-    """All posted files of that set, by index: what must be filled for a repair."""
-    recovery_files: Sequence[RecoveryFile]
     names: Mapping[int, str]
     """The best name of every posted file, for showing; may be empty."""
 
@@ -53,6 +59,19 @@ class NeedsRepairFirst(BytesLost):
         self.protection = protection
 
 
+class NeedsUnpacking(NoFilm):
+    """The film is packed in a way that extents can't express.
+
+    Fill `needs.needed_files`, mend them, and unpack.
+    """
+
+    def __init__(self, packed: Packed, needs: Needs) -> None:
+        file = packed.first
+        super().__init__(f"“{file.name}” is in a compressed {file.format} archive and must be unpacked")
+        self.packed = packed
+        self.needs = needs
+
+
 async def describe(
     source: Source, wanted: Wanted | None = None, keyring: Keyring | None = None
 ) -> Description:
@@ -61,7 +80,7 @@ async def describe(
     Encrypted archives are opened with what is on the keyring.
 
     Raises `NoFilm` saying what is there instead, `BytesLost` or `ArchiveRefused` if an archive larger than
-    any film found can't be opened, and `NeedsRepairFirst` if that archive can be mended.
+    any film found can't be opened, `NeedsRepairFirst` if that archive can be mended, and `NeedsUnpacking`.
     """
     posted = [await _with_head(source, file) for file in source.files]
     told = {file.index for file in source.files if file.head}
@@ -77,6 +96,9 @@ async def describe(
     )
     film = await choose_film(layers, release.parts, wanted)
     troubles = [*release.troubles, *_unopened(release, keyring)]
+    within_reach = [archive for archive in release.archives if _is_posted(archive, len(source.files))]
+    if packed := packed_in(within_reach, wanted):
+        troubles.append(_to_be_unpacked(packed, sets))
     worst = max(troubles, key=lambda trouble: trouble.size_bytes, default=None)
     if worst and (film is None or worst.size_bytes > film.part.size_bytes):
         raise _best_told(worst, troubles, sets, layers)
@@ -122,10 +144,8 @@ def _unopened(release: Release, keyring: Keyring) -> list[Trouble]:
         if kind_of(part.name, part.head) in ARCHIVES:
             packings.setdefault(f"is {_TOO_DEEP}", []).append((part.name, part.size_bytes))
     for file in release.packed:
-        if kind_of(file.name, b"") in {Kind.VIDEO, *ARCHIVES}:
-            packing = f"is {_PACKED['encrypted' if file.encrypted else 'compressed'].format(file.format)}"
-            if file.stored and file.lock:
-                packing = keyring.advice
+        if file.encrypted and kind_of(file.name, b"") in {Kind.VIDEO, *ARCHIVES}:
+            packing = keyring.advice if file.stored and file.lock else f"is {_ENCRYPTED.format(file.format)}"
             packings.setdefault(packing, []).append((file.name, file.size_bytes))
     return [
         Trouble(
@@ -137,15 +157,21 @@ def _unopened(release: Release, keyring: Keyring) -> list[Trouble]:
     ]
 
 
-_TOO_DEEP = (
-    "an archive inside an archive inside an archive, "
-    "which Matinee must unpack after the download, which it can't yet"
-)
-_PACKED = {
-    "compressed": "in a compressed {} archive, which Matinee must unpack after the download, "
-    "which it can't yet",
-    "encrypted": "in an encrypted {} archive, and Matinee can't open that yet",
-}
+def _is_posted(archive: OpenedArchive, posted_files: int) -> bool:
+    """Whether it lies in posted files as it is, and not in decrypted ones."""
+    return all(file < posted_files for volume in archive.volumes for file in volume.posted_files)
+
+
+_TOO_DEEP = f"an archive inside of more than {MAX_DEPTH} others, and Matinee looks no deeper"
+_ENCRYPTED = "in an encrypted {} archive, and Matinee can't open that yet"
+
+
+def _to_be_unpacked(packed: Packed, sets: Sequence[Protection]) -> Trouble:
+    volumes = [volume for archive in packed.archives for volume in archive.volumes]
+    needed = {file for volume in volumes for file in volume.posted_files}
+    return Trouble(
+        error=NeedsUnpacking(packed, _needs(needed, sets)), files=[], size_bytes=packed.unpacked_bytes
+    )
 
 
 def _best_told(
@@ -190,20 +216,27 @@ def _description(
     volumes: Sequence[PostedFile],
     sets: Sequence[Protection],
 ) -> Description:
-    needed = sorted({extent.file for extent in file.spans(0, file.size_bytes)})
-    protecting = [one for one in sets if one.protected.keys() & set(needed)]
-    protection = max(
-        protecting,
-        key=lambda one: (len(one.protected.keys() & set(needed)), one.recovery_bytes),
-        default=None,
-    )
+    needs = _needs({extent.file for extent in file.spans(0, file.size_bytes)}, sets)
     return Description(
+        **msgspec.structs.asdict(needs),
         film=file,
         container=film.container,
         content_type=CONTENT_TYPES[film.container],
-        needed_files=needed,
+        names={file.index: file.name for file in [*posted, *volumes]},
+    )
+
+
+def _needs(needed: set[int], sets: Sequence[Protection]) -> Needs:
+    """With the set that protects most of these files."""
+    protecting = [one for one in sets if one.protected.keys() & needed]
+    protection = max(
+        protecting,
+        key=lambda one: (len(one.protected.keys() & needed), one.recovery_bytes),
+        default=None,
+    )
+    return Needs(
+        needed_files=sorted(needed),
         par2=protection.par2 if protection else None,
         protected=protection.protected if protection else {},
         recovery_files=protection.recovery_files if protection else [],
-        names={file.index: file.name for file in [*posted, *volumes]},
     )

@@ -1,10 +1,12 @@
 """One attempt at one film: open → describe → fetch (and publish on the way) → repair if needed → done.
 
+What extents can't express takes the slow road: fetch → repair → unpack → publish.
+
 Knows neither the bus nor Usenet: it is given a source, a store, and someone to tell.
 """
 
 import asyncio
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
 from contextlib import aclosing
 from pathlib import Path
 from typing import Protocol, cast
@@ -16,15 +18,19 @@ from libs.common.events import Film
 from libs.common.objects import ObjectStore, StoreError
 from services.downloader.archives.locks import Keyring
 from services.downloader.choose import Wanted
-from services.downloader.describe import Description, NeedsRepairFirst, describe
+from services.downloader.describe import Description, Needs, NeedsRepairFirst, NeedsUnpacking, describe
 from services.downloader.errors import BytesLost, DownloaderError, ReleaseError, StorageFailed
+from services.downloader.extents import Coverage, Extent, VirtualFile
+from services.downloader.kinds import CONTENT_TYPES, container_of
 from services.downloader.progress import Reporter
-from services.downloader.publish import Publication, publication
+from services.downloader.publish import Progressive, Publication, Streaming, progressive
 from services.downloader.repair.blocks import NotEnoughBlocks, RecoveryFile, choose_volumes, needed_blocks
 from services.downloader.repair.packets import Par2File, Par2Set
 from services.downloader.repair.program import Job, repair
-from services.downloader.room import reserve
+from services.downloader.room import SPARE_BYTES, reserve
 from services.downloader.source import Census, Landed, Source, Span
+from services.downloader.unpack.film import Terms, film_in, prove_allowed, working_bytes
+from services.downloader.unpack.tool import unpacker
 from services.downloader.verdict import condemned
 
 log = structlog.get_logger(__name__)
@@ -35,8 +41,12 @@ class Listener(Protocol):
 
     async def described(self, description: Description) -> None: ...
 
+    async def packed(self, name: str, size_bytes: int, container: str) -> None:
+        """The film is known, and can't be played before it is unpacked."""
+        ...
+
     async def preparing(self) -> None:
-        """Every byte of the film is verified."""
+        """Every byte of the film is verified, packed or not."""
         ...
 
     async def check_fence(self) -> None:
@@ -93,22 +103,94 @@ class Pipeline:
             await _end(census)
 
     async def _make(self, census: asyncio.Task[Census]) -> Film:
-        description = await self._describe(census)
+        try:
+            description = await self._describe(census)
+        except NeedsUnpacking as needed:
+            return await self._make_unpacked(needed, census)
         self._check(description)
         await self._listener.described(description)
-        key = f"{self._target.prefix}movie.{description.container}"
-        publishing = await publication(
-            description.film, self._source, self._store, key, description.content_type
+        film, container = description.film, description.container
+        publishing = await progressive(
+            film, self._source, self._store, self._key(container), CONTENT_TYPES[container]
         )
+        return await self._stored(
+            film.name, container, publishing, self._fetch_and_publish(description, publishing, census)
+        )
+
+    async def _make_unpacked(self, needed: NeedsUnpacking, census: asyncio.Task[Census]) -> Film:
+        """The slow road: everything is fetched before the first byte of the film is known."""
+        packed, limit = needed.packed, self._target.max_film_bytes
+        prove_allowed(packed, limit)
+        # Before gigabytes are fetched in vain.
+        unpacker()
+        self._reserve(needed.needs, packed.unpacked_bytes, working_bytes(self._source, packed))
+        if film := packed.film:
+            await self._listener.packed(film.name, film.size_bytes, container_of(film.name, b"") or "")
+        await self._bring(needed.needs, census)
+        await self._listener.preparing()
+        self._reporter.stage = "unpacking"
+        self._reporter.total_bytes = packed.unpacked_bytes
+        self._reporter.done_bytes = lambda: 0
+        terms = Terms(
+            wanted=self._target.wanted,
+            keyring=self._target.keyring,
+            scratch=self._scratch,
+            spare_bytes=SPARE_BYTES,
+            max_bytes=limit,
+        )
+        async with film_in(self._source, packed, terms) as unpacked:
+            size_bytes, container = unpacked.size_bytes, unpacked.container
+            if not film:
+                await self._listener.packed(unpacked.name, size_bytes, container)
+            upload = await self._store.start_upload(
+                self._key(container), size_bytes=size_bytes, content_type=CONTENT_TYPES[container]
+            )
+            publishing = Streaming(unpacked.pieces, upload)
+            return await self._stored(
+                unpacked.name, container, publishing, self._stream(publishing, size_bytes)
+            )
+
+    async def _bring(self, needs: Needs, census: asyncio.Task[Census]) -> None:
+        """Every byte of the needed files, fetched or mended."""
+        sizes = {file: self._source.files[file].size_bytes for file in needs.needed_files}
+        everything = VirtualFile("", [Extent(file, 0, size_bytes) for file, size_bytes in sizes.items()])
+        coverage = Coverage(everything)
+        self._reporter.stage = "downloading"
+        self._reporter.total_bytes = everything.size_bytes
+        self._reporter.done_bytes = lambda: coverage.landed_bytes
         try:
-            await self._fetch_and_publish(description, publishing, census)
+            async with asyncio.TaskGroup() as tasks:
+                judge = tasks.create_task(_judge(needs, everything, census), name="judge")
+                await self._fetch(needs, coverage.land)
+                judge.cancel()
+        except ExceptionGroup as errors:
+            raise _cause(errors) from errors
+
+    async def _stream(self, publishing: Streaming, size_bytes: int) -> None:
+        self._reporter.total_bytes = size_bytes
+        self._reporter.done_bytes = lambda: publishing.landed_bytes
+        try:
+            await publishing.run()
+        except ExceptionGroup as errors:
+            raise _cause(errors) from errors
+
+    async def _stored(
+        self, name: str, container: str, publishing: Publication, work: Awaitable[None]
+    ) -> Film:
+        """The film in the store, once the work of publishing is done; or nothing of it."""
+        try:
+            await work
             await self._listener.check_fence()
             published = await publishing.complete()
         except BaseException:
             await publishing.abort()
             raise
-        await self._write_sidecar(description)
-        return Film(key=key, size_bytes=published.size_bytes, content_type=description.content_type)
+        film = Film(key=published.key, size_bytes=published.size_bytes, content_type=CONTENT_TYPES[container])
+        await self._write_sidecar(name, container, film)
+        return film
+
+    def _key(self, container: str) -> str:
+        return f"{self._target.prefix}movie.{container}"
 
     async def _describe(self, census: asyncio.Task[Census]) -> Description:
         try:
@@ -129,14 +211,16 @@ class Pipeline:
             raise ReleaseError(
                 f"“{film.name}” has {film.size_bytes / 1e9:.1f} GB; allowed are {limit / 1e9:.1f} GB."
             )
-        needed = sum(self._source.files[i].size_bytes for i in description.needed_files)
-        if not film.as_posted and self._store.adopter(self._scratch):
-            # The store takes its room from the same disk.
-            needed += film.size_bytes
-        reserve(self._scratch, needed)
+        needed = film.size_bytes if not film.as_posted else 0
+        self._reserve(description, needed)
+
+    def _reserve(self, needs: Needs, stored_bytes: int, working_bytes: int = 0) -> None:
+        """`stored_bytes`: what the store will take for a copy, from the same disk if it is near."""
+        needed = sum(self._source.files[i].size_bytes for i in needs.needed_files) + working_bytes
+        reserve(self._scratch, needed + (stored_bytes if self._store.adopter(self._scratch) else 0))
 
     async def _fetch_and_publish(
-        self, description: Description, publishing: Publication, census: asyncio.Task[Census]
+        self, description: Description, publishing: Progressive, census: asyncio.Task[Census]
     ) -> None:
         self._reporter.stage = "downloading"
         self._reporter.total_bytes = description.film.size_bytes
@@ -144,7 +228,7 @@ class Pipeline:
         try:
             async with asyncio.TaskGroup() as tasks:
                 tasks.create_task(publishing.run(), name="publish")
-                judge = tasks.create_task(_judge(description, census), name="judge")
+                judge = tasks.create_task(_judge(description, description.film, census), name="judge")
                 await self._fetch(description, publishing.land)
                 judge.cancel()
                 self._reporter.stage = "publishing"
@@ -152,19 +236,19 @@ class Pipeline:
         except ExceptionGroup as errors:
             raise _cause(errors) from errors
 
-    async def _fetch(self, description: Description, land: Callable[[Landed], None]) -> None:
-        lost = await self._fill(description.needed_files, land)
+    async def _fetch(self, needs: Needs, land: Callable[[Landed], None]) -> None:
+        lost = await self._fill(needs.needed_files, land)
         if not lost:
             return
         log.info("film_has_holes", lost_bytes=lost)
-        if description.par2 is None or not description.recovery_files:
+        if needs.par2 is None or not needs.recovery_files:
             raise BytesLost(
                 f"{lost / 1e6:.1f} MB of the release are gone from the news servers, "
                 "and it brings nothing to mend them with."
             )
         self._reporter.stage = "repairing"
-        await self._mend(description.par2, description.protected, description.recovery_files)
-        for index in description.needed_files:
+        await self._mend(needs.par2, needs.protected, needs.recovery_files)
+        for index in needs.needed_files:
             if holes := self._source.holes(index):
                 raise BytesLost(f"{sum(h.length for h in holes)} bytes could not be mended.")
             land(Landed(file=index, span=Span(0, self._source.files[index].size_bytes)))
@@ -203,27 +287,20 @@ class Pipeline:
                 log.info("mended", blocks=needed, volumes=len(chosen), files=len(mended))
                 return
 
-    async def _write_sidecar(self, description: Description) -> None:
-        film = description.film
+    async def _write_sidecar(self, name: str, container: str, film: Film) -> None:
         facts = self._target.sidecar | {
-            "file_name": film.name,
+            "file_name": name,
             "size_bytes": film.size_bytes,
-            "container": description.container,
-            "content_type": description.content_type,
+            "container": container,
+            "content_type": film.content_type,
         }
         data = msgspec.json.format(msgspec.json.encode(facts), indent=2)
         await self._store.put(f"{self._target.prefix}movie.json", data, content_type="application/json")
 
 
-async def _judge(description: Description, census: asyncio.Task[Census]) -> None:
-    """Raises `BytesLost` as soon as it is certain that the film can't be had."""
-    why = condemned(
-        await asyncio.shield(census),
-        description.film,
-        description.par2,
-        description.protected,
-        description.recovery_files,
-    )
+async def _judge(needs: Needs, wanted: VirtualFile, census: asyncio.Task[Census]) -> None:
+    """Raises `BytesLost` as soon as it is certain that not all of these bytes can be had."""
+    why = condemned(await asyncio.shield(census), wanted, needs.par2, needs.protected, needs.recovery_files)
     if why is not None:
         raise why
 

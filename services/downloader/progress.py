@@ -13,7 +13,7 @@ EVERY_S = 0.5
 WINDOW_S = 5.0
 """The speed shown is the mean over this long: steady enough to read, quick enough to trust."""
 
-Stage = Literal["opening", "downloading", "repairing", "publishing"]
+Stage = Literal["opening", "downloading", "repairing", "unpacking", "publishing"]
 
 
 class Meter:

@@ -6,7 +6,7 @@ that a 9,000th of the film).
 
 import asyncio
 import os
-from collections.abc import Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import suppress
 from functools import partial
 from pathlib import Path
@@ -24,19 +24,15 @@ ABORT_S: Final = 5.0
 
 
 class Publication(Protocol):
-    """One film on its way into the store: `land` as bytes come, while `run` does what can be done already."""
+    """One film on its way into the store."""
 
     @property
     def landed_bytes(self) -> int:
-        """How much of the film is verified and in the spool."""
-        ...
-
-    def land(self, landed: Landed) -> None:
-        """Take note of verified bytes. Idempotent."""
+        """How much of the film has come, and is verified if that can be done by the piece."""
         ...
 
     async def run(self) -> None:
-        """Returns when every byte has landed and is as far on its way as it can be."""
+        """Returns when every byte has come and is as far on its way as it can be."""
         ...
 
     async def complete(self) -> ObjectInfo:
@@ -48,9 +44,17 @@ class Publication(Protocol):
         ...
 
 
-async def publication(
+class Progressive(Publication, Protocol):
+    """Of a film that comes down: `land` as bytes come, while `run` does what can be done already."""
+
+    def land(self, landed: Landed) -> None:
+        """Take note of verified bytes. Idempotent."""
+        ...
+
+
+async def progressive(
     film: VirtualFile, source: Source, store: ObjectStore, key: str, content_type: str
-) -> Publication:
+) -> Progressive:
     """By a rename if the store can take the spool's file as it is, else by an upload. Raises `StoreError`."""
     if film.as_posted:
         path = await source.lay_out(film)
@@ -147,9 +151,52 @@ class Uploading:
         return await self._upload.complete()
 
     async def abort(self) -> None:
-        with suppress(StoreError, TimeoutError):
-            async with asyncio.timeout(ABORT_S):
-                await self._upload.abort()
+        await _abort(self._upload)
+
+
+class Streaming:
+    """A film that comes as a stream, once, and is proven at its end: part by part as it comes."""
+
+    def __init__(self, pieces: AsyncIterator[bytes], upload: Upload) -> None:
+        self.landed_bytes = 0
+        self._pieces = pieces
+        self._upload = upload
+
+    async def run(self) -> None:
+        """Raises what `pieces` raises, and `StorageFailed`; of several errors an ExceptionGroup."""
+        turns = asyncio.Semaphore(PARTS_AT_ONCE)
+        part, number, part_bytes = bytearray(), 1, self._upload.part_bytes
+        async with asyncio.TaskGroup() as tasks:
+            async for piece in self._pieces:
+                part += piece
+                self.landed_bytes += len(piece)
+                while len(part) >= part_bytes:
+                    await turns.acquire()
+                    tasks.create_task(self._put(number, bytes(part[:part_bytes]), turns))
+                    del part[:part_bytes]
+                    number += 1
+            if part:
+                tasks.create_task(self._put(number, bytes(part), turns))
+
+    async def _put(self, number: int, data: bytes, turns: asyncio.Semaphore) -> None:
+        try:
+            await self._upload.put_part(number, data)
+        except StoreError as error:
+            raise StorageFailed(str(error)) from error
+        finally:
+            turns.release()
+
+    async def complete(self) -> ObjectInfo:
+        return await self._upload.complete()
+
+    async def abort(self) -> None:
+        await _abort(self._upload)
+
+
+async def _abort(upload: Upload) -> None:
+    with suppress(StoreError, TimeoutError):
+        async with asyncio.timeout(ABORT_S):
+            await upload.abort()
 
 
 def _flush(path: Path) -> None:

@@ -32,6 +32,9 @@ class Listener:
     async def described(self, description: Description) -> None:
         self.told.append(f"described {description.film.name}")
 
+    async def packed(self, name: str, size_bytes: int, container: str) -> None:
+        self.told.append(f"packed {name}: {size_bytes} bytes of {container}")
+
     async def preparing(self) -> None:
         self.told.append("preparing")
 

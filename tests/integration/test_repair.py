@@ -13,9 +13,9 @@ import pytest
 from msgspec.structs import replace
 
 from libs.sandbox.rar import write_rar_volumes
+from services.downloader import confined
 from services.downloader.describe import Description, NeedsRepairFirst, describe
 from services.downloader.errors import ScratchFull
-from services.downloader.repair import confined
 from services.downloader.repair.blocks import NotEnoughBlocks, choose_volumes, needed_blocks
 from services.downloader.repair.packets import parse
 from services.downloader.repair.program import Job, par2_program, repair, time_limit_s

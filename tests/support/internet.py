@@ -95,9 +95,9 @@ class Internet:
     def counters(self) -> dict[str, Any]:
         return self._http.get("/control/counters").raise_for_status().json()
 
-    def post(self, path: Path, title: str, **more: Any) -> dict[str, Any]:
-        """Posts a file as a release: `id`, `title`, `size_bytes`, `message_ids`."""
-        body = {"paths": [str(path)], "title": title, **more}
+    def post(self, path: Path, title: str, *beside: Path, **more: Any) -> dict[str, Any]:
+        """Posts a file, or several, as a release: `id`, `title`, `size_bytes`, `message_ids`."""
+        body = {"paths": [str(path), *map(str, beside)], "title": title, **more}
         return self._http.post("/control/posts", json=body).raise_for_status().json()
 
     def add_title(self, movie_id: int, title: str, imdb_id: str) -> None:

@@ -25,9 +25,17 @@ class Trouble(msgspec.Struct, frozen=True, kw_only=True):
     size_bytes: int
 
 
-class Contents(msgspec.Struct, frozen=True, kw_only=True):
+class OpenedArchive(msgspec.Struct, frozen=True, kw_only=True):
+    """An archive whose headers are known."""
+
+    volumes: Sequence[Part]
+    """In their order; one, unless it is a RAR."""
     files: Sequence[InnerFile]
     """Their extents are of posted files."""
+
+
+class Contents(msgspec.Struct, frozen=True, kw_only=True):
+    archives: Sequence[OpenedArchive]
     troubles: Sequence[Trouble]
 
 
@@ -53,13 +61,14 @@ async def rar_contents(source: Reads, archives: Sequence[Part], keyring: Keyring
     troubles = [
         trouble(opened.failed[files[0]], [archives[file] for file in files]) for files in failed.values()
     ]
-    files: list[InnerFile] = []
+    whole: list[OpenedArchive] = []
     for chain in chains(opened.volumes):
+        volumes = [archives[posted.file] for posted in sorted(chain, key=lambda posted: posted.volume.number)]
         try:
-            files += placed(assemble(chain), archives)
+            whole.append(OpenedArchive(volumes=volumes, files=placed(assemble(chain), archives)))
         except ReleaseError as error:
-            troubles.append(trouble(error, [archives[posted.file] for posted in chain]))
-    return Contents(files=files, troubles=troubles)
+            troubles.append(trouble(error, volumes))
+    return Contents(archives=whole, troubles=troubles)
 
 
 async def single_contents(source: Reads, archives: Sequence[Part], parse: Files) -> Contents:
@@ -70,7 +79,7 @@ async def single_contents(source: Reads, archives: Sequence[Part], parse: Files)
 
     entries = 0
 
-    async def one(archive: Part) -> list[InnerFile] | Trouble:
+    async def one(archive: Part) -> OpenedArchive | Trouble:
         nonlocal entries
         try:
             found = await parse(reader(source, archive), archive.size_bytes)
@@ -79,10 +88,10 @@ async def single_contents(source: Reads, archives: Sequence[Part], parse: Files)
         entries += len(found)
         if entries > MAX_ENTRIES:
             raise ArchiveRefused(f"the archives of this release hold more than {MAX_ENTRIES} files")
-        return placed(found, [archive])
+        return OpenedArchive(volumes=[archive], files=placed(found, [archive]))
 
     opened = await each(archives, one)
     return Contents(
-        files=[file for found in opened if not isinstance(found, Trouble) for file in found],
+        archives=[found for found in opened if isinstance(found, OpenedArchive)],
         troubles=[found for found in opened if isinstance(found, Trouble)],
     )

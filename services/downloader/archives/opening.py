@@ -1,4 +1,4 @@
-"""A release, opened: pieces put together, archives looked into, and archives inside of those, once."""
+"""A release, opened: pieces put together, archives looked into, and archives inside of those."""
 
 from collections.abc import Iterable, Sequence
 from functools import partial
@@ -9,7 +9,7 @@ from services.downloader.decrypted import Layers
 from services.downloader.errors import ArchiveRefused
 from services.downloader.kinds import ARCHIVES, Kind, kind_of
 
-from .contents import Trouble, rar_contents, single_contents, trouble
+from .contents import OpenedArchive, Trouble, rar_contents, single_contents, trouble
 from .locks import Keyring
 from .parts import Part, sniff
 from .reading import MAX_ENTRIES, each
@@ -19,6 +19,8 @@ from .unlocking import unlocked
 from .volumes import InnerFile
 from .zips import zip_files
 
+MAX_DEPTH = 3
+"""Archives inside of each other; posters make two."""
 MAX_INNER_ARCHIVES = 2000
 """Files in archives that are looked at because their name says that they are archives or pieces."""
 MAX_NAMELESS = 20
@@ -31,7 +33,9 @@ class Release(msgspec.Struct, frozen=True, kw_only=True):
     parts: Sequence[Part]
     """Files whose bytes lie as they are, or are decrypted: posted, put together, or stored in archives."""
     packed: Sequence[InnerFile]
-    """Files that are compressed or encrypted, or archives too deep inside of others."""
+    """Files that are compressed or encrypted."""
+    archives: Sequence[OpenedArchive]
+    """Those with such files."""
     troubles: Sequence[Trouble]
 
 
@@ -43,25 +47,35 @@ async def open_release(
     `promised` are names that par2 knows of. One broken archive does not hide the others. What the keyring
     opens is put into `source`.
     """
-    outer = await _level(source, posted, promised, keyring)
-    stored = [_part(file) for file in outer.packed if file.stored and not file.encrypted]
-    # Deeper archives are looked at before any film in them is chosen, so their bytes are read but once.
-    inside = await _looked_into(source, stored)
-    inner = await _level(source, inside, (), keyring)
-    plain = [*outer.parts, *inner.parts]
-    plain += [_part(file) for file in inner.packed if file.stored and not file.encrypted]
+    levels: list[_Level] = []
+    parts, stored = posted, list[Part]()
+    for depth in range(MAX_DEPTH):
+        levels.append(await _level(source, parts, () if depth else promised, keyring))
+        stored = [_part(file) for file in levels[-1].files if not _is_packed(file)]
+        if not stored:
+            break
+        # Deeper archives are looked at before any film in them is chosen, so their bytes are read but once.
+        parts = await _looked_into(source, stored)
     return Release(
-        parts=plain,
-        packed=[file for file in [*outer.packed, *inner.packed] if not file.stored or file.encrypted],
-        troubles=[*outer.troubles, *inner.troubles],
+        parts=[*(part for level in levels for part in level.parts), *stored],
+        packed=[file for level in levels for file in level.files if _is_packed(file)],
+        archives=[
+            archive for level in levels for archive in level.archives if any(map(_is_packed, archive.files))
+        ],
+        troubles=[trouble for level in levels for trouble in level.troubles],
     )
 
 
 class _Level(msgspec.Struct, frozen=True, kw_only=True):
     parts: Sequence[Part]
     """Those that are no archives."""
-    packed: Sequence[InnerFile]
+    archives: Sequence[OpenedArchive]
     troubles: Sequence[Trouble]
+
+    @property
+    def files(self) -> list[InnerFile]:
+        """Those in its archives."""
+        return [file for archive in self.archives for file in archive.files]
 
 
 async def _level(source: Layers, parts: Iterable[Part], promised: Iterable[str], keyring: Keyring) -> _Level:
@@ -74,13 +88,13 @@ async def _level(source: Layers, parts: Iterable[Part], promised: Iterable[str],
         await single_contents(source, by_kind.pop(Kind.ZIP, []), zip_files),
         await single_contents(source, by_kind.pop(Kind.SEVEN_ZIP, []), sevenzip_files),
     ]
-    packed = [file for contents in opened for file in contents.files]
-    if len(packed) > MAX_ENTRIES:
+    archives = [archive for contents in opened for archive in contents.archives]
+    if sum(len(archive.files) for archive in archives) > MAX_ENTRIES:
         raise ArchiveRefused(f"the archives of this release hold more than {MAX_ENTRIES} files")
-    opening = await unlocked(source, keyring, packed)
+    opening = await unlocked(source, keyring, archives)
     return _Level(
         parts=[part for parts in by_kind.values() for part in parts],
-        packed=opening.files,
+        archives=opening.archives,
         troubles=[
             *(trouble(unjoined.error, unjoined.pieces) for unjoined in joined.unjoined),
             *(one for contents in [*opened, opening] for one in contents.troubles),
@@ -99,6 +113,10 @@ async def _looked_into(source: Layers, stored: Sequence[Part]) -> list[Part]:
     for at, part in zip(chosen, sniffed, strict=True):
         looked[at] = part
     return looked
+
+
+def _is_packed(file: InnerFile) -> bool:
+    return not file.stored or file.encrypted
 
 
 def _part(file: InnerFile) -> Part:

@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from functools import partial
+from itertools import islice
 
 import msgspec
 
@@ -10,7 +11,7 @@ from services.downloader.errors import ReleaseError
 from services.downloader.extents import VirtualFile
 from services.downloader.kinds import ARCHIVES, Kind, kind_of
 
-from .contents import Contents, Trouble
+from .contents import Contents, OpenedArchive, Trouble
 from .locks import Keyring
 from .parts import SNIFFED_BYTES
 from .reading import each
@@ -20,8 +21,8 @@ MAX_UNLOCKED = 500
 """Files, the largest first, that are opened: each may have a salt of its own."""
 
 
-async def unlocked(layers: Layers, keyring: Keyring, files: Sequence[InnerFile]) -> Contents:
-    """The same files; those that a known password opens are not encrypted any more, and lie in `layers`.
+async def unlocked(layers: Layers, keyring: Keyring, archives: Sequence[OpenedArchive]) -> Contents:
+    """The same archives; files that a known password opens are not encrypted any more, and lie in `layers`.
 
     Where the archive has no check of the password, only what then begins like a film or an archive is open.
     """
@@ -33,14 +34,19 @@ async def unlocked(layers: Layers, keyring: Keyring, files: Sequence[InnerFile])
             posted = layers.posted_files({extent.file for extent in files[at].extents})
             return Trouble(error=error, files=sorted(posted), size_bytes=files[at].size_bytes)
 
+    files = [file for archive in archives for file in archive.files]
     locked = [at for at, file in enumerate(files) if file.stored and file.lock and file.size_bytes]
     locked.sort(key=lambda at: files[at].size_bytes, reverse=True)
     opened = dict(zip(locked[:MAX_UNLOCKED], await each(locked[:MAX_UNLOCKED], one), strict=True))
-    all_files = [opened.get(at, file) for at, file in enumerate(files)]
-    return Contents(
-        files=[file for file in all_files if isinstance(file, InnerFile)],
-        troubles=[file for file in all_files if isinstance(file, Trouble)],
-    )
+    found = iter([opened.get(at, file) for at, file in enumerate(files)])
+    troubles: list[Trouble] = []
+    unlocked: list[OpenedArchive] = []
+    for archive in archives:
+        of_this = list(islice(found, len(archive.files)))
+        troubles += [file for file in of_this if isinstance(file, Trouble)]
+        whole = [file for file in of_this if isinstance(file, InnerFile)]
+        unlocked.append(msgspec.structs.replace(archive, files=whole))
+    return Contents(archives=unlocked, troubles=troubles)
 
 
 async def _unlocked(layers: Layers, keyring: Keyring, file: InnerFile) -> InnerFile:

@@ -5,20 +5,17 @@ import importlib.util
 import os
 import re
 import shutil
-import signal
-import sys
 import tempfile
 from collections.abc import Mapping, Sequence
-from contextlib import suppress
 from enum import IntEnum
 from pathlib import Path
 
 import msgspec
 
 from services.downloader.errors import ArchiveRefused, DownloaderError, ScratchFull, WorldError
+from services.downloader.processes import Limits, confined_process, tail
 from services.downloader.source import Source
 
-from . import confined
 from .blocks import NotEnoughBlocks, needed_blocks
 from .packets import Par2File, Par2Set
 from .workshop import DATA, INDEX, Workshop
@@ -28,8 +25,6 @@ MEMORY_MB = 256
 ADDRESS_SPACE_BYTES = 4 << 30
 """Measured: a peak of 0.43 GB with 2 threads, for 1 GB in 2000 slices; the rest is room for more threads."""
 MOST_THREADS = 8
-KEPT_OUTPUT_BYTES = 16 * 1024
-"""The verdict is at the end of what the program says; a line for each file comes before it."""
 
 _START_S = 120
 _READ_BYTES_PER_S = 10_000_000
@@ -123,40 +118,20 @@ async def _run(program: Path, directory: Path, par2: Par2Set, damaged: int, avai
     sizes = [file.size_bytes for file in par2.files.values()]
     limit_s = time_limit_s(sum(sizes), damaged)
     cores = min(os.cpu_count() or 1, MOST_THREADS)
-    file_limit = max(sizes) + par2.slice_bytes
-    limits = [int(limit_s) * cores, ADDRESS_SPACE_BYTES, file_limit]
-    arguments = ["repair", "-q", f"-m{MEMORY_MB}", f"-t{cores}", "-B", DATA, "--", INDEX]
-    command = [sys.executable, "-I", "-S", confined.__file__, *map(str, limits), str(program), *arguments]
-    process = await asyncio.create_subprocess_exec(
-        *command,
-        stdin=asyncio.subprocess.DEVNULL,
-        stdout=asyncio.subprocess.PIPE,
-        stderr=asyncio.subprocess.STDOUT,
-        cwd=directory,
-        env={},
-        start_new_session=True,
+    limits = Limits(
+        cpu_s=int(limit_s) * cores, memory_bytes=ADDRESS_SPACE_BYTES, file_bytes=max(sizes) + par2.slice_bytes
     )
-    try:
-        async with asyncio.timeout(limit_s):
-            said = await _tail(process)
-            status = await process.wait()
-    except TimeoutError as late:
-        raise WorldError(f"mending took longer than {limit_s:.0f} s and was stopped") from late
-    finally:
-        if process.returncode is None:
-            with suppress(ProcessLookupError):
-                os.killpg(process.pid, signal.SIGKILL)
-            await process.wait()
+    arguments = ["repair", "-q", f"-m{MEMORY_MB}", f"-t{cores}", "-B", DATA, "--", INDEX]
+    async with confined_process(
+        program, arguments, limits, directory=directory, errors_to=asyncio.subprocess.STDOUT
+    ) as process:
+        try:
+            async with asyncio.timeout(limit_s):
+                said = await tail(process.stdout)
+                status = await process.wait()
+        except TimeoutError as late:
+            raise WorldError(f"mending took longer than {limit_s:.0f} s and was stopped") from late
     _judge(status, said, available)
-
-
-async def _tail(process: asyncio.subprocess.Process) -> str:
-    """The end of what the program says, once it has said everything."""
-    assert process.stdout is not None  # noqa: S101  it was started with a pipe
-    kept = b""
-    while piece := await process.stdout.read(KEPT_OUTPUT_BYTES):
-        kept = (kept + piece)[-KEPT_OUTPUT_BYTES:]
-    return kept.decode(errors="replace")
 
 
 def _judge(status: int, said: str, available: int) -> None:

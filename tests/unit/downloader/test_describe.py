@@ -210,11 +210,20 @@ BROKEN_RAR4 = b"Rar!\x1a\x07\x00" + bytes(60_000)
             [
                 (
                     "a.rar",
-                    made.archive([("b.rar", made.archive([("c.rar", made.archive([("f.mkv", FILM)]))]))]),
+                    made.archive(
+                        [
+                            (
+                                "b.rar",
+                                made.archive(
+                                    [("c.rar", made.archive([("d.rar", made.archive([("f.mkv", FILM)]))]))]
+                                ),
+                            )
+                        ]
+                    ),
                 )
             ],
             NoFilm,
-            "“c.rar” is an archive inside an archive inside an archive",
+            "“d.rar” is an archive inside of more than 3 others",
         ),
         ([("a.rar", made.SIGNATURE + bytes(9000))], ArchiveRefused, "checksum"),
         (in_volumes([("film.mkv", FILM)])[:-1], BytesLost, "volume 4 of the archive is missing"),
@@ -227,6 +236,12 @@ async def test_what_is_said_if_there_is_no_film(
 ):
     with pytest.raises(error, match=says):
         await Release(tmp_path, files).described()
+
+
+async def test_archives_inside_of_each_other_three_times(tmp_path: Path):
+    inner = made.archive([("c.rar", made.archive([("film.mkv", FILM)]))])
+    release = Release(tmp_path, [("a.rar", made.archive([("b.rar", inner)]))])
+    assert await release.film() == FILM
 
 
 async def test_a_broken_archive_of_extras_does_not_hide_the_film(tmp_path: Path):

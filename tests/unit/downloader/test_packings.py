@@ -157,7 +157,7 @@ async def test_sets_that_meet_between_files_do_not_mix(tmp_path: Path):
         (
             [("a.rar", rar4.SIGNATURE + rar4.main() + rar4.entry("f.mkv", FILM, 9 * len(FILM), method=0x35))],
             NoFilm,
-            "“f.mkv” is in a compressed RAR archive, which Matinee must unpack after the download",
+            "“f.mkv” is in a compressed RAR archive and must be unpacked",
         ),
         (
             [("a.rar", rar4.SIGNATURE + rar4.main() + rar4.entry("f.mkv", FILM[:-4], flags=4))],
@@ -167,12 +167,12 @@ async def test_sets_that_meet_between_files_do_not_mix(tmp_path: Path):
         (
             [("a.zip", zipped(INNER, zipfile.ZIP_DEFLATED))],
             NoFilm,
-            "“film.mkv” is in a compressed zip archive, which Matinee must unpack after the download",
+            "“film.mkv” is in a compressed zip archive and must be unpacked",
         ),
         (
             [("a.7z", sevenzip.archive([INNER], coder=sevenzip.LZMA1))],
             NoFilm,
-            "“film.mkv” is in a compressed 7z archive, which Matinee must unpack after the download",
+            "“film.mkv” is in a compressed 7z archive and must be unpacked",
         ),
         (
             [("a.7z", sevenzip.archive([INNER], coder=sevenzip.AES))],

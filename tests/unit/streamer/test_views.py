@@ -14,7 +14,7 @@ from tests.support.gateway import Story
 
 NOW = datetime(2026, 1, 1, tzinfo=UTC)
 
-Stage = Literal["opening", "downloading", "repairing", "publishing"]
+Stage = Literal["opening", "downloading", "repairing", "unpacking", "publishing"]
 
 
 def view_of(
@@ -64,6 +64,7 @@ def test_each_phase_has_its_status(phase: str, status: str, progress: float, pla
         ("downloading", "opening", "opening"),
         ("preparing", "opening", None),
         ("preparing", "repairing", "repairing"),
+        ("preparing", "unpacking", "unpacking"),
         ("ready", "publishing", None),
     ],
 )

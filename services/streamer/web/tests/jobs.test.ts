@@ -52,6 +52,7 @@ describe("its words", () => {
 
   test("a stage that is new to this page says nothing wrong", () => {
     expect(stageNote(aJob({ stage: "repairing" }))).toBe("Mending damaged pieces");
+    expect(stageNote(aJob({ stage: "unpacking" }))).toBe("Unpacking the film");
     expect(stageNote(aJob({ stage: "polishing" }))).toBeNull();
     expect(stageNote(aJob({ retry_at: "2026-11-20T12:05:00Z" }))).toMatch(/^Trying again at /);
   });

@@ -16,6 +16,7 @@ const STAGE: Readonly<Record<string, string>> = {
   queued: "Next in line",
   opening: "Opening the release",
   repairing: "Mending damaged pieces",
+  unpacking: "Unpacking the film",
   preparing: "Threading the projector",
   publishing: "Putting the film in its place",
 };

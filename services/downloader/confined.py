@@ -4,16 +4,22 @@ A script of its own because limits must be set between fork and exec, where a pr
 run Python (`preexec_fn`). Started with `python -I -S`, so it imports nothing but the standard library.
 """
 
+import ctypes
 import os
 import resource
+import signal
 import sys
 
 NICENESS = 10
-"""Mending must not take the machine from whoever is watching."""
+"""Mending and unpacking must not take the machine from whoever is watching."""
+_PR_SET_PDEATHSIG = 1
 
 
 def main() -> None:
     cpu_s, memory_bytes, file_bytes = (int(limit) for limit in sys.argv[1:4])
+    if sys.platform == "linux":
+        # Whoever started it may be killed: nobody is left then to end it. (prctl(2); it outlives exec.)
+        ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
     for kind, limit in (
         (resource.RLIMIT_CPU, cpu_s),
         (resource.RLIMIT_AS, memory_bytes),
