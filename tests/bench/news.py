@@ -19,6 +19,7 @@ HOST = "127.0.0.1"
 DEPTH_NEAR, DEPTH_FAR = 4, 16
 """Requests in flight on each connection of the floor, without and with a round trip."""
 RECEIVE_BYTES = 1 << 18
+SINK_S = 60
 MORE_THAN_STATUS = 200
 """So many bytes of an answer are its status line and the beginning of its body."""
 
@@ -84,7 +85,9 @@ class NewsServer:
         """Seconds in which every article is received and discarded."""
         command = [self._room.sink, "--port", self._room.port, "--conns", connections, "--tls"]
         command += ["--depth", DEPTH_FAR if self._rtt_ms else DEPTH_NEAR, self._post.index]
-        done = subprocess.run([*map(str, command)], check=True, capture_output=True, text=True)
+        done = subprocess.run(
+            [*map(str, command)], check=True, capture_output=True, text=True, timeout=SINK_S
+        )
         return json.loads(done.stdout)["wall_s"]
 
     def bare_click(self, nzb_url: str) -> float:

@@ -1,7 +1,7 @@
 """The posts that the bench fetches: one film, packed in several ways, as articles for nntpd.
 
-The sandbox names an article by its file and release alone. So the sandbox's indexer, told to post the very same
-files, gives an NZB of the very articles that are written here.
+The sandbox names an article by its file and release alone. So its indexer, told to post the very same files,
+gives an NZB of the very articles that are written here.
 """
 
 import random
@@ -61,7 +61,9 @@ class Post:
         """Every article of a file that isn't par2: the file, the offset in it, and its message-id."""
         ids = iter(self.message_ids)
         places = [
-            (file, at, next(ids)) for file in self.files for at in range(0, file.stat().st_size, ARTICLE_BYTES)
+            (file, at, next(ids))
+            for file in self.files
+            for at in range(0, file.stat().st_size, ARTICLE_BYTES)
         ]
         return [place for place in places if place[0].suffix != ".par2"]
 

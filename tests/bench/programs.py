@@ -21,7 +21,5 @@ def build(name: str, directory: Path) -> Path:
     command = ["gcc", "-O2", "-pthread", "-o", program, SOURCES / f"{name}.c", "-lssl", "-lcrypto"]
     done = subprocess.run(command, capture_output=True, text=True, check=False)
     if done.returncode:
-        raise Needed(
-            f"{name}.c could not be compiled; are OpenSSL's headers there (Debian: libssl-dev)?\n{done.stderr}"
-        )
+        raise Needed(f"{name}.c could not be compiled; is libssl-dev installed?\n{done.stderr}")
     return program

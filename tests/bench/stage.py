@@ -24,6 +24,7 @@ from .timing import Watch
 RETENTION_H = 0.0005
 """Deleted two seconds after it is ready: the next click starts from nothing."""
 FIRST_MOVIE = 910_000
+NOBODYS = "tt9000000"
 READ_BYTES = 1 << 20
 PATIENCE_S = 120.0
 
@@ -41,7 +42,7 @@ class Seen:
     peak_bytes: int = 0
     play_s: float = 0.0
     """From the first byte to the last of one that plays as fast as it can."""
-    seeks_s: list[float] = field(default_factory=list)
+    seeks_s: list[float] = field(default_factory=list[float])
 
 
 class Stage:
@@ -96,13 +97,17 @@ class Stage:
         return seen
 
     def nzb_url(self, post: Post) -> str:
-        offer = next(o for o in self._internet.offers() if o.title == post.title)
-        return offer.link
+        """Where its NZB is."""
+        self._post(post, NOBODYS)
+        return next(offer.link for offer in self._internet.offers() if offer.title == post.title)
 
     def _offer(self, post: Post, movie: int) -> None:
         """A release of this movie alone, so that the indexer is asked and no cache answers."""
         imdb_id = f"tt9{movie}"
         self._internet.add_title(movie, "Bench", imdb_id)
+        self._post(post, imdb_id)
+
+    def _post(self, post: Post, imdb_id: str) -> None:
         self._internet.post(post.files[0], post.title, paths=[*map(str, post.files)], imdb_id=imdb_id)
 
     def _session(self, job_id: str) -> str:
@@ -191,7 +196,7 @@ class Film:
             self.seen.seeks_s.append(time.perf_counter() - started)
 
     def _get(self, offset: int) -> tuple[http.client.HTTPConnection, http.client.HTTPResponse, bool]:
-        """The answer, and whether it is of a film that is being fetched: one that became ready is elsewhere."""
+        """The answer, and whether the film is still being fetched: one that became ready is elsewhere."""
         url = self._url
         while True:
             parts = urlsplit(url)

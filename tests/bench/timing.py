@@ -72,8 +72,8 @@ class Watch:
     """
 
     pid: int
-    cpu: dict[int, float] = field(default_factory=dict)
-    peak: dict[int, int] = field(default_factory=dict)
+    cpu: dict[int, float] = field(default_factory=dict[int, float])
+    peak: dict[int, int] = field(default_factory=dict[int, int])
 
     def __enter__(self) -> Self:
         self._before = children(self.pid)
