@@ -8,6 +8,7 @@ headers of OpenSSL. SABnzbd and NZBGet are measured beside it if they are there:
 
 import argparse
 import shutil
+import signal
 import subprocess
 import sys
 import tempfile
@@ -53,6 +54,8 @@ def main() -> int:
     parser.add_argument("--size-mib", type=int, default=2048, help="of the film")
     parser.add_argument("--runs", type=int, default=5, help="of each click; whole films at most 3")
     arguments = parser.parse_args()
+    # Told to stop, it still takes its services and its files with it.
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))
     started = time.monotonic()
     try:
         rows, disk = measure(arguments.only or list(FIGURES), arguments.size_mib, arguments.runs)
