@@ -53,6 +53,7 @@ class Stage:
     ) -> None:
         self.connections = connections
         self._movies = count(FIRST_MOVIE)
+        self._last: str | None = None
         self._internet = internet
         server = {"host": HOST, "port": room.port, "ca_file": str(room.ca_file), "connections": connections}
         environment = internet.environment(**server)
@@ -73,6 +74,7 @@ class Stage:
 
         `then` is called with the film once it plays.
         """
+        self._wait_for_nothing()
         movie = next(self._movies)
         self._offer(post, movie)
         with Watch(self._launcher) as watch:
@@ -93,7 +95,7 @@ class Stage:
         self._check(published, post)
         seen.cpu_s = sum(watch.cpu.values())
         seen.peak_bytes = max(watch.peak.values())
-        self._forget(seen.job_id)
+        self._last = seen.job_id
         return seen
 
     def nzb_url(self, post: Post) -> str:
@@ -120,8 +122,11 @@ class Stage:
                 assert published.read(READ_BYTES) == expected, f"{post.title}: wrong bytes in the store"
             assert not published.read(1), f"{post.title}: too many bytes in the store"
 
-    def _forget(self, job_id: str) -> None:
-        wait_for(lambda: self.box.job(job_id)["status"] == "deleted", 60)
+    def _wait_for_nothing(self) -> None:
+        """Until the last film is deleted."""
+        last = self._last
+        if last:
+            wait_for(lambda: self.box.job(last)["status"] == "deleted", 60)
 
 
 class Follower:
