@@ -25,7 +25,7 @@ lint: .venv/dev $(WEB)/node_modules/.installed
 	$(BIN)/bandit --quiet --recursive --configfile pyproject.toml libs services
 	cd $(WEB) && npm run --silent check
 
-bench: .venv/dev ## figures as ratios to the floor of this machine, into docs/benchmarks.md
+bench: .venv/dev ## figures beside their goals, this machine's floor and other programs, into docs/benchmarks.md
 	$(BIN)/python -m tests.bench
 
 install: .venv/run

@@ -106,6 +106,11 @@ class RunningBox:
         self._http.cookies.clear()
         self._http.headers["Authorization"] = f"Bearer {answer.json()['access_token']}"
 
+    @property
+    def headers(self) -> httpx.Headers:
+        """What tells it that it is the owner who asks."""
+        return self._http.headers
+
     def get(self, path: str, **parameters: Any) -> httpx.Response:
         return self._http.get(f"{MOVIES}{path}", params=parameters)
 
