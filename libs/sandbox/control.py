@@ -28,6 +28,7 @@ class NewPost(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=T
     article_bytes: Annotated[int, msgspec.Meta(ge=1000, le=4_000_000)] = ARTICLE_BYTES
     packing: Packing = "plain"
     obfuscate: bool = False
+    nameless: bool = False
     age_days: float = 0.0
     grabs: int = 0
     category: int = MOVIES_HD
@@ -75,6 +76,7 @@ class Control:
             title=new.title,
             article_bytes=new.article_bytes,
             obfuscate=new.obfuscate,
+            nameless=new.nameless,
             posted_at=posted_at,
         )
         return self._releases.add(recipe, post, posted_at)

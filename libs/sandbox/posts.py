@@ -109,16 +109,28 @@ class ArticleIndex:
         title: str,
         article_bytes: int = ARTICLE_BYTES,
         obfuscate: bool = False,
+        nameless: bool = False,
         posted_at: datetime | None = None,
     ) -> Post:
         """Registers the files' articles and gives their NZB. The files must stay as they are.
 
         The same unchanged files under the same title always get the same message-ids. Obfuscated: neither
-        subjects nor yEnc names tell the files' names.
+        subjects nor yEnc names tell the files' names. Nameless: there are no yEnc names either.
         """
         posted_at = posted_at or datetime.now(UTC)
         files = [
-            list(_articles(path, number, len(paths), title, article_bytes, obfuscate, posted_at))
+            list(
+                _articles(
+                    path,
+                    number,
+                    len(paths),
+                    title,
+                    article_bytes,
+                    posted_at,
+                    obfuscate=obfuscate or nameless,
+                    nameless=nameless,
+                )
+            )
             for number, path in enumerate(paths, 1)
         ]
         articles = [article for file in files for article in file]
@@ -137,11 +149,14 @@ def _articles(
     files: int,
     title: str,
     article_bytes: int,
-    obfuscate: bool,
     posted_at: datetime,
+    *,
+    obfuscate: bool,
+    nameless: bool,
 ) -> Iterator[Article]:
     facts = path.stat()
     seed = f"{title}\0{path.resolve()}\0{facts.st_size}\0{facts.st_mtime_ns}\0{article_bytes}\0{obfuscate}"
+    seed += "\0nameless" if nameless else ""
     rng = random.Random(blake2b(seed.encode()).digest())
     name = _word(rng, 24) if obfuscate else path.name
     total = max(1, -(-facts.st_size // article_bytes))
@@ -157,7 +172,7 @@ def _articles(
             part=part,
             total=total,
             file_bytes=facts.st_size,
-            name=name,
+            name="" if nameless else name,
             subject=hidden if obfuscate else f"{title} {counter} ({part}/{total}) {facts.st_size}",
             release=title,
             posted_at=posted_at,

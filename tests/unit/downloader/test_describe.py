@@ -6,15 +6,16 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from libs.sandbox.archives import rar4 as rar4
+from libs.sandbox.archives import rar5 as made
+from libs.sandbox.archives.names import Files, nameless
 from services.downloader.describe import NeedsRepairFirst, describe
 from services.downloader.errors import ArchiveRefused, BytesLost, NoFilm, ReleaseError
 from services.downloader.repair.blocks import RecoveryFile
 from services.downloader.source import HEAD_BYTES, Span, Urgency
-from tests.support import rar4_bytes as rar4
-from tests.support import rar5_bytes as made
 from tests.support.memory_source import MemorySource
 from tests.support.par2_sets import create_par2
-from tests.support.releases import EBML, FILM, Files, Release, nameless
+from tests.support.releases import EBML, FILM, Release
 
 SAMPLE = EBML + bytes(500)
 
