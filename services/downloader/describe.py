@@ -73,6 +73,8 @@ async def describe(source: Source, wanted: Wanted | None = None) -> Description:
     worst = max(troubles, key=lambda trouble: trouble.size_bytes, default=None)
     if worst and (film is None or worst.size_bytes > film.part.size_bytes):
         raise _best_told(worst, troubles, sets)
+    if film is None and volumes and not others:
+        raise NoFilm("this release brings nothing but recovery data (par2), and no film")
     if film is None:
         raise NoFilm(_what_is_there(release))
     return _description(film, named, volumes, sets)

@@ -221,6 +221,13 @@ async def test_what_is_said_if_there_is_no_film(
         await Release(tmp_path, files).described()
 
 
+async def test_recovery_data_alone_are_no_film(tmp_path: Path):
+    (tmp_path / "made").mkdir()
+    par2 = create_par2(tmp_path / "made", [("film.mkv", FILM)])
+    with pytest.raises(NoFilm, match="nothing but recovery data"):
+        await Release(tmp_path, par2).described()
+
+
 async def test_a_broken_archive_of_extras_does_not_hide_the_film(tmp_path: Path):
     files = [
         ("film.mkv", FILM),
