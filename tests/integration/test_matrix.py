@@ -40,10 +40,12 @@ class Shape(msgspec.Struct, frozen=True, kw_only=True):
     packing: str
     obfuscate: bool = False
     nameless: bool = False
+    uuencoded: bool = False
 
     @property
     def name(self) -> str:
-        return self.packing + " obfuscated" * self.obfuscate + " nameless" * self.nameless
+        told = {"obfuscated": self.obfuscate, "nameless": self.nameless, "uuencoded": self.uuencoded}
+        return " ".join([self.packing, *(word for word, is_so in told.items() if is_so)])
 
     @property
     def mendable(self) -> bool:
@@ -79,6 +81,9 @@ SHAPES = [
     Shape(packing="rar-in-rar", obfuscate=True),
     Shape(packing="zip", obfuscate=True),
     Shape(packing="plain", nameless=True),
+    Shape(packing="plain", uuencoded=True),
+    Shape(packing="rar4-old-names+par2", uuencoded=True),
+    Shape(packing="rar5-volumes+par2", uuencoded=True, obfuscate=True),
 ]
 
 
@@ -155,6 +160,7 @@ class Playground:
             article_bytes=ARTICLE_BYTES,
             obfuscate=shape.obfuscate,
             nameless=shape.nameless,
+            encoding="uu" if shape.uuencoded else "yenc",
         )
         files = parse_nzb(post.nzb).files
         volumes = [file for path, file in zip(paths, files, strict=True) if path.suffix != ".par2"]

@@ -34,6 +34,7 @@ from services.downloader.usenet.requests import Place, Request, Requests
 from services.downloader.usenet.servers import Server
 from services.downloader.usenet.spool import Spool
 from services.downloader.usenet.survey import Surveyed
+from services.downloader.usenet.uuencoded import bare_part, is_uuencoded
 
 PROBES_MAX: Final = 4
 """Parts of one file that `open` tries until one tells the file's size."""
@@ -189,13 +190,17 @@ class UsenetSource:
 
     def _keep(self, article: Article, response: sabctools.NNTPResponse) -> Span:
         """Check an article's answer and write it. On the engine's thread."""
-        header = part_header(response)
         parts = self._parts[article.file]
-        span = parts.place(article.slot, header)
-        self._spool.write(article.file, span.start, response.data or b"", header.file_bytes)
+        if is_uuencoded(response):
+            part = bare_part(response)
+            span, file_bytes = parts.place_bare(article.slot, part.length, begins=part.begins, ends=part.ends)
+        else:
+            header = part_header(response)
+            span, file_bytes = parts.place(article.slot, header), header.file_bytes
+        self._spool.write(article.file, span.start, response.data or b"", file_bytes or span.end)
         if article.slot == 0 or article.file not in self._names:
             self._names[article.file] = clean_name(response.file_name or "")
-        parts.record(article.slot, span, header.file_bytes)
+        parts.record(article.slot, span, file_bytes)
         return span
 
     def _deliver(self, outcomes: list[Outcome]) -> None:
@@ -294,9 +299,9 @@ class UsenetSource:
     def _untold(self, probe: int) -> list[Place]:
         """The next part to try of each file that hasn't told its size yet."""
         return [
-            (file, post.segments[probe].number - 1)
-            for file, post in enumerate(self._posts)
-            if self._parts[file].size_bytes is None and probe < len(post.segments)
+            (file, slot)
+            for file, parts in enumerate(self._parts)
+            if parts.size_bytes is None and (slot := parts.telling(probe)) is not None
         ]
 
     def _told(self) -> list[int]:
@@ -328,7 +333,7 @@ class UsenetSource:
         if parts.size_bytes is not None and parts.size_bytes != self._files[file].size_bytes:
             self._learn(file)
         size_bytes = self._files[file].size_bytes
-        self._holes[file] = tuple(parts.gaps()) if parts.size_bytes is not None else (Span(0, size_bytes),)
+        self._holes[file] = tuple(parts.gaps(size_bytes))
         self._spool.complete(file, size_bytes)
         return self._holes[file]
 
