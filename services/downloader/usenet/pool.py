@@ -32,6 +32,7 @@ from services.downloader.usenet.connection import (
     Dropped,
     Garbled,
     Stalled,
+    status_line,
 )
 from services.downloader.usenet.lanes import Article, Failed, Fetched, Inquiry, Outcome, Stage, Stopped
 from services.downloader.usenet.races import Races, late
@@ -392,7 +393,7 @@ class Engine:
             self._came(upstream, asked, response, now)
             return
         self.articles_missed += 1
-        told = upstream.server.without_secrets(response.message or "") or "no answer"
+        told = upstream.server.without_secrets(status_line(response)) or "no answer"
         if response.status_code in ABSENT:
             self._router.missed(asked, upstream, told, now)
         else:
