@@ -56,6 +56,7 @@ class Parts:
         self._size_bytes: int | None = None
         self._part_bytes: int | None = None
         self._uneven = False
+        self._bare = False
         self._doubted: dict[int, Span] = {}
         self._landed: dict[int, Span] = {}
         self._order: list[int] = []
@@ -69,6 +70,8 @@ class Parts:
     def place(self, slot: int, header: PartHeader) -> Span:
         """Where this part goes. Raises `PartRefused` if that can't be true. Changes nothing that is known."""
         with self._lock:
+            if self._bare:
+                raise PartRefused(f"part {slot + 1} is not uuencoded as the others of its file are")
             span = self._inside_file(slot, header)
             self._check_neighbours(slot, span)
             if not self._uneven and not self._on_grid(slot, span):
@@ -106,8 +109,8 @@ class Parts:
         """The bytes of a part that was placed are in the spool. A later one may tell the file's size."""
         with self._lock:
             if file_bytes is None:
-                self._part_bytes = span.length
-            elif self._size_bytes is None and self._part_bytes is not None:
+                self._bare, self._part_bytes = True, span.length
+            elif self._size_bytes is None and self._bare:
                 self._size_bytes = file_bytes
             elif self._size_bytes is None:
                 self._size_bytes = file_bytes
@@ -119,7 +122,7 @@ class Parts:
     def telling(self, probe: int) -> int | None:
         """The slot to try next for the file's size, the first one as probe 0; None if none is left."""
         with self._lock:
-            if self._part_bytes is not None:
+            if self._bare:
                 # The first part is there and has not told it: the last one will.
                 return self._slot_count - 1
             return self._listed[probe] if probe < len(self._listed) else None
@@ -165,8 +168,8 @@ class Parts:
         with self._lock:
             if self._mended or span.start >= span.end:
                 return []
-            if self._size_bytes is None and self._part_bytes is not None:
-                return [] if span.end <= self._part_bytes else [self._slot_count - 1]
+            if self._size_bytes is None and self._bare:
+                return [] if self._part_bytes and span.end <= self._part_bytes else [self._slot_count - 1]
             if self._size_bytes is None:
                 return [self._listed[0]]
             slots: dict[int, None] = {}

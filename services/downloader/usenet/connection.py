@@ -133,6 +133,11 @@ class Connection:
         return len(self.in_flight) - self.inquiries
 
     @property
+    def heard_at(self) -> float:
+        """When a byte last came, or when it was asked while idle, on the monotonic clock."""
+        return self._heard_at
+
+    @property
     def events(self) -> int:
         """What to wait for, as a selector's mask."""
         if self._phase is _Phase.CONNECTING:
