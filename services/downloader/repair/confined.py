@@ -4,12 +4,17 @@ A script of its own because limits must be set between fork and exec, where a pr
 run Python (`preexec_fn`). Started with `python -I -S`, so it imports nothing but the standard library.
 """
 
+import ctypes
 import os
 import resource
+import signal
 import sys
+from contextlib import suppress
 
 NICENESS = 10
 """Mending must not take the machine from whoever is watching."""
+PR_SET_PDEATHSIG = 1
+"""prctl(2), Linux: the signal that comes when the parent is gone, however it went."""
 
 
 def main() -> None:
@@ -24,6 +29,9 @@ def main() -> None:
         lowered = limit if hard == resource.RLIM_INFINITY else min(limit, hard)
         resource.setrlimit(kind, (lowered, lowered))
     os.nice(NICENESS)
+    # A killed instance can't stop what it started, and nobody would look at what that makes.
+    with suppress(OSError, AttributeError):
+        ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
     os.execv(sys.argv[4], sys.argv[4:])  # noqa: S606  no shell is the point
 
 

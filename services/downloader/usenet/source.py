@@ -23,7 +23,7 @@ from services.downloader.source import (
     Span,
     Urgency,
 )
-from services.downloader.usenet.articles import Parts, part_header
+from services.downloader.usenet.articles import PartRefused, Parts, part_header
 from services.downloader.usenet.census import PROOFS_ENOUGH, file_census, sample
 from services.downloader.usenet.filling import Filling
 from services.downloader.usenet.lanes import Article, Inquiry, Missing, Outcome, Stopped
@@ -63,6 +63,7 @@ class UsenetSource:
         self._parts = [Parts([segment.number - 1 for segment in post.segments]) for post in nzb.files]
         self._files = [_as_claimed(index, post) for index, post in enumerate(nzb.files)]
         self._names: dict[int, str] = {}
+        self._known_names: set[str] = set()
         self._lost: defaultdict[int, dict[int, str]] = defaultdict(dict)
         self._holes: dict[int, tuple[Span, ...]] = {}
         self._engine = Engine(servers, self._keep, self._deliver)
@@ -190,6 +191,7 @@ class UsenetSource:
 
     def _keep(self, article: Article, response: sabctools.NNTPResponse) -> Span:
         """Check an article's answer and write it. On the engine's thread."""
+        self._check_name(article.file, response)
         parts = self._parts[article.file]
         if is_uuencoded(response):
             part = bare_part(response)
@@ -200,8 +202,17 @@ class UsenetSource:
         self._spool.write(article.file, span.start, response.data or b"", file_bytes or span.end)
         if article.slot == 0 or article.file not in self._names:
             self._names[article.file] = clean_name(response.file_name or "")
+            self._known_names.add(self._names[article.file])
         parts.record(article.slot, span, file_bytes)
         return span
+
+    def _check_name(self, file: int, response: sabctools.NNTPResponse) -> None:
+        """Raises `PartRefused` for a part of another file of this release: volumes have one size and the same
+        cuts, and a server that is out of step need not say which article it answers with.
+        """
+        name = clean_name(response.file_name or "")
+        if name != self._names.get(file, name) and name in self._known_names:
+            raise PartRefused(f"the article belongs to another file, “{name}”")
 
     def _deliver(self, outcomes: list[Outcome]) -> None:
         """Hand the engine's results to the loop, a turn's at once. On the engine's thread."""

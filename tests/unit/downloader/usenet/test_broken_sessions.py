@@ -86,6 +86,21 @@ async def test_answers_out_of_step_write_no_wrong_byte(echoes: bool, start: Star
     assert source.path(0).read_bytes() == DATA
 
 
+async def test_parts_of_other_volumes_are_not_taken_for_ones_own(start: Start, make_source: MakeSource):
+    """Volumes are of one size, and the server does not say which article it answers with."""
+    files = {f"film.r0{n}": random.Random(n).randbytes(20_000) for n in range(3)}
+    post = Post(files, part_bytes=1_000)
+    liar, honest = await start(Liar(post.bodies)), await start(Liar(post.bodies))
+    for slot in range(1, 20):
+        ids = [post.message_id(file, slot) for file in range(3)]
+        for asked, given in zip(ids, ids[1:] + ids[:1], strict=True):
+            liar.answers[asked] = b"222 body follows\r\n" + post.bodies[given]
+    source = make_source(post.nzb, liar.account(), honest.account(priority=1))
+    await source.open()
+    assert not [event async for event in source.fill([0, 1, 2]) if isinstance(event, Lost)]
+    assert [source.path(file).read_bytes() for file in range(3)] == list(files.values())
+
+
 @pytest.mark.parametrize("proven", [True, False])
 async def test_a_server_that_falls_silent_is_left_for_another(
     proven: bool, start: Start, make_source: MakeSource
