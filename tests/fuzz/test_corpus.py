@@ -10,7 +10,7 @@ from tests.fuzz.__main__ import INPUT_MAX_S, corpus
 from tests.fuzz.mutation import mutated
 from tests.fuzz.targets import TARGETS, Refused
 
-MUTATIONS = 150
+MUTATIONS = 1000
 
 
 @pytest.mark.parametrize("name", TARGETS)
@@ -35,7 +35,7 @@ def test_whole_inputs_are_read(name: str) -> None:
 
 @pytest.mark.parametrize("name", TARGETS)
 def test_changed_inputs_break_nothing(name: str) -> None:
-    rng, seeds = random.Random(name), TARGETS[name].seeds()
+    rng, seeds = random.Random(name), [*TARGETS[name].seeds(), *corpus(name)]
     for _ in range(MUTATIONS):
         with suppress(Refused):
             TARGETS[name].run(mutated(rng, seeds))
