@@ -104,6 +104,7 @@ class Fault(msgspec.Struct, frozen=True, kw_only=True):
     missing: Callable[[Posted], Sequence[str]] = lambda _: ()
     corrupt: Callable[[Posted], Sequence[str]] = lambda _: ()
     nzb: NzbFault | None = None
+    drop_every: int | None = None
     backup: bool = False
     """A second server has everything."""
     mendable: Callable[[Posted], bool] = lambda _: True
@@ -133,6 +134,7 @@ FAULTS = {
     "duplicate segments": Fault(nzb="duplicated", harmless=True),
     "wrong sizes in the NZB": Fault(nzb="wrong_sizes", harmless=True),
     "bogus subjects": Fault(nzb="bogus_subjects", harmless=True),
+    "connections cut in every fifth article": Fault(drop_every=5, harmless=True),
 }
 
 
@@ -192,7 +194,8 @@ async def fetch(playground: Playground, posted: Posted, fault: Fault, directory:
     """Into a store in this directory."""
     async with AsyncExitStack() as stack:
         missing, corrupt = frozenset(fault.missing(posted)), frozenset(fault.corrupt(posted))
-        servers = [await playground.serve(stack, missing=missing, corrupt=corrupt)]
+        wrong = {"missing": missing, "corrupt": corrupt, "drop_every": fault.drop_every}
+        servers = [await playground.serve(stack, **wrong)]
         if fault.backup:
             servers.append(await playground.serve(stack, priority=1))
         nzb = parse_nzb(broken_nzb(fault.nzb, posted.nzb) if fault.nzb else posted.nzb)
