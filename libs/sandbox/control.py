@@ -9,7 +9,7 @@ import msgspec
 
 from libs.sandbox.faults import Counters, Faults, FaultSwitch
 from libs.sandbox.packing import Packing, PackingError, pack
-from libs.sandbox.posts import ARTICLE_BYTES, ArticleIndex
+from libs.sandbox.posts import ARTICLE_BYTES, ArticleIndex, Encoding
 from libs.sandbox.releases import MOVIES_HD, Release, ReleaseIndex, ReleaseRecipe
 from libs.sandbox.titles import Programme, Title
 from libs.sandbox.web import Request, Response, json_response
@@ -28,6 +28,8 @@ class NewPost(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=T
     article_bytes: Annotated[int, msgspec.Meta(ge=1000, le=4_000_000)] = ARTICLE_BYTES
     packing: Packing = "plain"
     obfuscate: bool = False
+    nameless: bool = False
+    encoding: Encoding = "yenc"
     age_days: float = 0.0
     grabs: int = 0
     category: int = MOVIES_HD
@@ -75,6 +77,8 @@ class Control:
             title=new.title,
             article_bytes=new.article_bytes,
             obfuscate=new.obfuscate,
+            nameless=new.nameless,
+            encoding=new.encoding,
             posted_at=posted_at,
         )
         return self._releases.add(recipe, post, posted_at)

@@ -5,6 +5,8 @@ from typing import Annotated, Literal
 
 import msgspec
 
+from libs.sandbox.nzb_faults import NzbFault
+
 HANG_S = 600
 """How long a hanging answer hangs before it gives up."""
 
@@ -55,9 +57,6 @@ class NewznabFaults(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fi
     hang: bool = False
 
 
-NzbFault = Literal["external_entity", "billion_laughs", "html", "truncated"]
-
-
 class Faults(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """Everything that is wrong at the moment; the default is healthy."""
 
@@ -101,24 +100,3 @@ class Counters:
             "http": dict(self.http),
             "nntp": dict(self.nntp),
         }
-
-
-_BROKEN_NZB: dict[NzbFault, bytes] = {
-    "external_entity": (
-        b'<?xml version="1.0"?><!DOCTYPE nzb [<!ENTITY leak SYSTEM "file:///etc/passwd">]>'
-        b'<nzb xmlns="http://www.newzbin.com/DTD/2003/nzb"><file poster="&leak;" date="1" subject="x">'
-        b"<groups><group>a.b</group></groups><segments>"
-        b'<segment bytes="1" number="1">&leak;</segment></segments></file></nzb>'
-    ),
-    "billion_laughs": (
-        b'<?xml version="1.0"?><!DOCTYPE nzb [<!ENTITY a0 "ha">'
-        + b"".join(b'<!ENTITY a%d "%s">' % (n, b"&a%d;" % (n - 1) * 10) for n in range(1, 10))
-        + b']><nzb xmlns="http://www.newzbin.com/DTD/2003/nzb"><file subject="&a9;"/></nzb>'
-    ),
-    "html": b"<!DOCTYPE html><html><head><meta charset=utf-8><title>Log in</title></head></html>",
-}
-
-
-def broken_nzb(fault: NzbFault, nzb: bytes) -> bytes:
-    """What a release's NZB becomes under that fault."""
-    return nzb[: len(nzb) // 2] if fault == "truncated" else _BROKEN_NZB[fault]

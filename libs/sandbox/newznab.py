@@ -10,7 +10,8 @@ from email.utils import format_datetime
 from html import escape
 from urllib.parse import urlencode
 
-from libs.sandbox.faults import HANG_S, Counters, FaultSwitch, broken_nzb
+from libs.sandbox.faults import HANG_S, Counters, FaultSwitch
+from libs.sandbox.nzb_faults import broken_nzb
 from libs.sandbox.releases import Release, ReleaseIndex, matches
 from libs.sandbox.studio import Studio
 from libs.sandbox.web import Request, Response

@@ -1,15 +1,22 @@
-"""Turns one file into the files of a post: as it is, stored in RAR5, with or without par2."""
+"""Turns one file into the files of a post: as it is or in an archive, with or without par2."""
 
 import shutil
 import subprocess
 from importlib.util import find_spec
 from pathlib import Path
 from tempfile import mkdtemp
-from typing import Literal
+from typing import Annotated
 
+from msgspec import Meta
+
+from libs.sandbox.forms import FORMS
 from libs.sandbox.rar import VOLUME_OVERHEAD_BYTES, write_rar, write_rar_volumes
 
-Packing = Literal["plain", "plain+par2", "rar5", "rar5-volumes+par2"]
+PAR2 = "+par2"
+ON_DISK = ("plain", "rar5", "rar5-volumes")
+"""Made without holding the film in memory, unlike those of `forms`."""
+Packing = Annotated[str, Meta(pattern=rf"^({'|'.join([*ON_DISK, *FORMS])})({PAR2.replace('+', '[+]')})?$")]
+"""One of `ON_DISK` or `FORMS`, perhaps with `PAR2` behind it."""
 
 VOLUMES_PER_FILE = 5
 PAR2_REDUNDANCY_PERCENT = 15
@@ -49,19 +56,32 @@ def _publish(workshop: Path, directory: Path) -> None:
 def _fill(source: Path, name: str, packing: Packing, workshop: Path) -> None:
     inner = workshop / f"{name}{source.suffix}"
     _link(source, inner)
-    match packing:
+    form = packing.removesuffix(PAR2)
+    match form:
         case "plain":
-            return
-        case "plain+par2":
-            create_par2(workshop / name, [inner])
+            files = [inner]
         case "rar5":
-            write_rar(inner, workshop / f"{name}.rar")
-            inner.unlink()
-        case "rar5-volumes+par2":
+            files = [workshop / f"{name}.rar"]
+            write_rar(inner, files[0])
+        case "rar5-volumes":
             volume_bytes = -(-inner.stat().st_size // VOLUMES_PER_FILE) + VOLUME_OVERHEAD_BYTES
-            volumes = write_rar_volumes(inner, workshop, name, volume_bytes)
-            inner.unlink()
-            create_par2(workshop / name, volumes)
+            files = write_rar_volumes(inner, workshop, name, volume_bytes)
+        case _:
+            files = _write_form(form, name, inner)
+    if inner not in files:
+        inner.unlink()
+    if form != packing:
+        create_par2(workshop / name, files)
+
+
+def _write_form(form: str, name: str, inner: Path) -> list[Path]:
+    if form not in FORMS:
+        raise PackingError(f"there is no packing {form!r}")
+    files: list[Path] = []
+    for file_name, data in FORMS[form](name, inner.name, inner.read_bytes()):
+        files.append(inner.parent / file_name)
+        files[-1].write_bytes(data)
+    return files
 
 
 def _link(source: Path, target: Path) -> None:

@@ -1,12 +1,14 @@
 """Posts files to the sandbox's news server: NZB bytes, and articles that are encoded when asked for."""
 
 import random
+from binascii import b2a_uu
 from collections.abc import Iterable, Iterator, Sequence
 from datetime import UTC, datetime
 from email.utils import format_datetime
 from hashlib import blake2b
 from html import escape
 from pathlib import Path
+from typing import Literal
 
 import msgspec
 from sabctools import yenc_encode
@@ -16,8 +18,12 @@ FILM_ARTICLE_BYTES = 100_000
 GROUP = "alt.binaries.matinee"
 POSTER = "projectionist@example.invalid (Projectionist)"
 YENC_LINE_BYTES = 128
+UU_LINE_BYTES = 45
 YENC_GROWTH = 1.032
 """Escapes and line ends add 3.2 % to ordinary bytes; segment sizes in an NZB are as rough elsewhere."""
+
+
+Encoding = Literal["yenc", "uu"]
 
 
 class Article(msgspec.Struct, frozen=True, kw_only=True, gc=False):
@@ -35,6 +41,7 @@ class Article(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     release: str
     """The title of its post"""
     posted_at: datetime
+    encoding: Encoding = "yenc"
 
     @property
     def segment_bytes(self) -> int:
@@ -55,15 +62,22 @@ class Article(msgspec.Struct, frozen=True, kw_only=True, gc=False):
         return "".join(f"{line}\r\n" for line in lines).encode()
 
     def body(self, *, corrupt: bool = False) -> tuple[bytes, bytes, bytes]:
-        """The yEnc body in three pieces, without the closing dot.
+        """The body in three pieces, without the closing dot.
 
         No line begins with a dot, so there is nothing to stuff (RFC 3977 §3.1.1): the encoder escapes a dot
         at the beginning of a line, and looking for one again would cost a third of the server's time.
-        Corrupt: one byte is not what the checksum was made over.
+        Corrupt: one byte is not what the checksum was made over; of what has no checksum a line is lost.
         """
         with self.path.open("rb") as file:
             file.seek(self.offset)
             raw = file.read(self.size_bytes)
+        if self.encoding == "uu":
+            begin = f"begin 644 {self.name}\r\n".encode() if self.part == 1 else b""
+            return (
+                begin,
+                _uuencoded(raw, corrupt=corrupt),
+                b"`\r\nend\r\n" if self.part == self.total else b"",
+            )
         encoded, crc32 = yenc_encode(raw)
         if corrupt and raw:
             middle = len(raw) // 2
@@ -109,16 +123,30 @@ class ArticleIndex:
         title: str,
         article_bytes: int = ARTICLE_BYTES,
         obfuscate: bool = False,
+        nameless: bool = False,
+        encoding: Encoding = "yenc",
         posted_at: datetime | None = None,
     ) -> Post:
         """Registers the files' articles and gives their NZB. The files must stay as they are.
 
         The same unchanged files under the same title always get the same message-ids. Obfuscated: neither
-        subjects nor yEnc names tell the files' names.
+        subjects nor yEnc names tell the files' names. Nameless: there are no yEnc names either.
         """
         posted_at = posted_at or datetime.now(UTC)
         files = [
-            list(_articles(path, number, len(paths), title, article_bytes, obfuscate, posted_at))
+            list(
+                _articles(
+                    path,
+                    number,
+                    len(paths),
+                    title,
+                    article_bytes,
+                    posted_at,
+                    obfuscate=obfuscate or nameless,
+                    nameless=nameless,
+                    encoding=encoding,
+                )
+            )
             for number, path in enumerate(paths, 1)
         ]
         articles = [article for file in files for article in file]
@@ -137,11 +165,17 @@ def _articles(
     files: int,
     title: str,
     article_bytes: int,
-    obfuscate: bool,
     posted_at: datetime,
+    *,
+    obfuscate: bool,
+    nameless: bool,
+    encoding: Encoding,
 ) -> Iterator[Article]:
     facts = path.stat()
     seed = f"{title}\0{path.resolve()}\0{facts.st_size}\0{facts.st_mtime_ns}\0{article_bytes}\0{obfuscate}"
+    seed += "\0nameless" if nameless else ""
+    if encoding == "uu":
+        article_bytes -= article_bytes % UU_LINE_BYTES
     rng = random.Random(blake2b(seed.encode()).digest())
     name = _word(rng, 24) if obfuscate else path.name
     total = max(1, -(-facts.st_size // article_bytes))
@@ -157,11 +191,22 @@ def _articles(
             part=part,
             total=total,
             file_bytes=facts.st_size,
-            name=name,
+            name="" if nameless else name,
             subject=hidden if obfuscate else f"{title} {counter} ({part}/{total}) {facts.st_size}",
             release=title,
             posted_at=posted_at,
+            encoding=encoding,
         )
+
+
+def _uuencoded(data: bytes, *, corrupt: bool) -> bytes:
+    lines = [
+        b2a_uu(data[at : at + UU_LINE_BYTES], backtick=True).rstrip(b"\n") + b"\r\n"
+        for at in range(0, len(data), UU_LINE_BYTES)
+    ]
+    if corrupt:
+        del lines[len(lines) // 2]
+    return b"".join(b"." * line.startswith(b".") + line for line in lines)
 
 
 def _word(rng: random.Random, length: int) -> str:

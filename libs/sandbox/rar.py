@@ -9,7 +9,8 @@ from pathlib import Path
 from struct import pack
 from typing import BinaryIO
 
-SIGNATURE = b"Rar!\x1a\x07\x01\x00"
+from libs.sandbox.archives.rar5 import SIGNATURE, block, vint
+
 COPY_BYTES = 1 << 20
 
 MAIN_HEADER, FILE_HEADER, END_HEADER = 1, 2, 5
@@ -62,51 +63,35 @@ def write_rar_volumes(source: Path, directory: Path, stem: str, volume_bytes: in
     return paths
 
 
-def _vint(value: int) -> bytes:
-    """Seven bits a byte, the lowest first; the high bit says that more follow."""
-    encoded = bytearray()
-    while True:
-        value, low = value >> 7, value & 0x7F
-        encoded.append(low | (0x80 if value else 0))
-        if not value:
-            return bytes(encoded)
-
-
-def _header(kind: int, flags: int, fields: bytes) -> bytes:
-    content = _vint(kind) + _vint(flags) + fields
-    counted = _vint(len(content)) + content
-    return pack("<I", zlib.crc32(counted)) + counted
-
-
 def _main_header(volume: int | None) -> bytes:
     if volume is None:
-        return _header(MAIN_HEADER, 0, _vint(0))
+        return block(MAIN_HEADER, 0, vint(0))
     if volume == 0:
-        return _header(MAIN_HEADER, 0, _vint(MAIN_IS_VOLUME))
-    return _header(MAIN_HEADER, 0, _vint(MAIN_IS_VOLUME | MAIN_HAS_NUMBER) + _vint(volume))
+        return block(MAIN_HEADER, 0, vint(MAIN_IS_VOLUME))
+    return block(MAIN_HEADER, 0, vint(MAIN_IS_VOLUME | MAIN_HAS_NUMBER) + vint(volume))
 
 
 def _file_header(source: Path, stored_bytes: int, crc32: int, flags: int) -> bytes:
     name, facts = source.name.encode(), source.stat()
     if len(name) > NAME_MAX_BYTES:
         raise ValueError(f"the name {source.name!r} is longer than {NAME_MAX_BYTES} bytes")
-    method_stored = _vint(0)
+    method_stored = vint(0)
     fields = (
-        _vint(stored_bytes)
-        + _vint(FILE_HAS_MTIME | FILE_HAS_CRC32)
-        + _vint(facts.st_size)
-        + _vint(0o100644)
+        vint(stored_bytes)
+        + vint(FILE_HAS_MTIME | FILE_HAS_CRC32)
+        + vint(facts.st_size)
+        + vint(0o100644)
         + pack("<II", int(facts.st_mtime), crc32)
         + method_stored
-        + _vint(HOST_UNIX)
-        + _vint(len(name))
+        + vint(HOST_UNIX)
+        + vint(len(name))
         + name
     )
-    return _header(FILE_HEADER, flags | HAS_DATA, fields)
+    return block(FILE_HEADER, flags | HAS_DATA, fields)
 
 
 def _end_header(*, more: bool) -> bytes:
-    return _header(END_HEADER, 0, _vint(END_MORE_VOLUMES if more else 0))
+    return block(END_HEADER, 0, vint(END_MORE_VOLUMES if more else 0))
 
 
 def _pieces(data: BinaryIO, offset: int, size_bytes: int):

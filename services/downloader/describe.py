@@ -102,6 +102,8 @@ async def describe(
     worst = max(troubles, key=lambda trouble: trouble.size_bytes, default=None)
     if worst and (film is None or worst.size_bytes > film.part.size_bytes):
         raise _best_told(worst, troubles, sets, layers)
+    if film is None and volumes and not others:
+        raise NoFilm("this release brings nothing but recovery data (par2), and no film")
     if film is None:
         raise NoFilm(_what_is_there(release))
     return _description(film, layers.file(film.part.name, film.part.extents), named, volumes, sets)

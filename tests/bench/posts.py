@@ -12,10 +12,10 @@ from functools import cached_property
 from mmap import ACCESS_READ, mmap
 from pathlib import Path
 
+from libs.sandbox.archives import rar4 as rar4_bytes
 from libs.sandbox.packing import par2_program
 from libs.sandbox.posts import ARTICLE_BYTES, ArticleIndex
 from libs.sandbox.rar import write_rar_volumes
-from tests.support import rar4_bytes
 from tests.support.box import synthetic_film
 
 from .timing import run_timed

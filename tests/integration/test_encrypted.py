@@ -10,6 +10,7 @@ import pytest
 from libs.common.bus import Bus
 from libs.common.jobs import Phase
 from libs.common.play import FILM_PATH
+from libs.sandbox.archives.names import part_names
 from tests.conftest import NatsServer
 from tests.integration.test_play import SLOW, playable, player, seek_at_random
 from tests.support.box import synthetic_film
@@ -17,7 +18,6 @@ from tests.support.instances import JOB, Box
 from tests.support.internet import Internet
 from tests.support.par2_sets import create_par2
 from tests.support.rar_crypt import Lock, rar4_volumes, rar5_volumes
-from tests.support.releases import part_names
 
 FILM_BYTES = 3_000_000
 PART_BYTES = 700_003

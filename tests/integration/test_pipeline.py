@@ -7,41 +7,15 @@ import pytest
 
 from libs.common.events import Film
 from libs.common.objects.files import FilesStore
-from services.downloader.describe import Description
 from services.downloader.errors import BytesLost, ReleaseError
 from services.downloader.pipeline import Pipeline, Target
 from services.downloader.progress import Reporter
 from services.downloader.source import Layout, Span
 from tests.support.box import synthetic_film
 from tests.support.memory_source import MemorySource
+from tests.support.pipelines import Listener, TimesUp, nobody
 
 KEY = "movies/job_1_00/movie.mkv"
-
-
-class TimesUp(Exception):
-    """What a listener raises for an attempt that is over."""
-
-
-class Listener:
-    """Lets the attempt go on for so many questions, then calls it over."""
-
-    def __init__(self, fences: int = 99) -> None:
-        self.fences = fences
-        self.told: list[str] = []
-
-    async def described(self, description: Description) -> None:
-        self.told.append(f"described {description.film.name}")
-
-    async def packed(self, name: str, size_bytes: int, container: str) -> None:
-        self.told.append(f"packed {name}: {size_bytes} bytes of {container}")
-
-    async def preparing(self) -> None:
-        self.told.append("preparing")
-
-    async def check_fence(self) -> None:
-        self.fences -= 1
-        if self.fences < 0:
-            raise TimesUp
 
 
 class BrokenDisk(MemorySource):
@@ -68,7 +42,7 @@ class Stage:
     ) -> Film:
         source = kind([("film.mkv", self.film)], self.scratch / "spool", holes={0: holes or []})
         target = Target(prefix="movies/job_1_00/", sidecar={}, max_film_bytes=max_film_bytes)
-        reporter = Reporter(_nobody, job_id="job_1_00", attempt=1, delivery=1)
+        reporter = Reporter(nobody, job_id="job_1_00", attempt=1, delivery=1)
         pipeline = Pipeline(
             source, self.store, target, scratch=self.scratch, reporter=reporter, listener=listener
         )
@@ -79,10 +53,6 @@ class Stage:
 
     def leftovers(self) -> list[str]:
         return [p.name for p in (self.scratch.parent / "store").rglob("*") if p.is_file()]
-
-
-async def _nobody(_progress: object) -> None:
-    return
 
 
 @pytest.fixture

@@ -26,6 +26,7 @@ ARTICLE_BYTES = 20_000
 SLOW = {"bytes_per_s": 60_000}
 """On each of 8 connections: some 9 s for the film, a third of a second for an article."""
 PLAIN, MENDABLE = "Slow.Reel.2024.1080p.WEB-DL.H.264-PLAY", "Torn.Reel.2024.1080p.WEB-DL.H.264-PLAY"
+SOUGHT = "Sought.Reel.2024.1080p.WEB-DL.H.264-PLAY"
 LONG = "Long.Reel.2024.1080p.WEB-DL.H.264-PLAY"
 
 
@@ -83,9 +84,9 @@ async def get(client: httpx.AsyncClient, wanted: str) -> httpx.Response:
     return await client.get(FILM_PATH, headers={"range": f"bytes={wanted}"})
 
 
-async def seek_at_random(client: httpx.AsyncClient, film: bytes, seed: int) -> None:
+async def seek_at_random(client: httpx.AsyncClient, film: bytes, seed: int, times: int = 8) -> None:
     places = random.Random(seed)
-    for _ in range(8):
+    for _ in range(times):
         start = places.randrange(len(film) - 1)
         end = min(start + places.choice((1, 3_000, 90_000)), len(film))
         answer = await get(client, f"{start}-{end - 1}")
@@ -119,6 +120,24 @@ async def test_three_players_at_once_get_every_byte_right_before_it_is_all_there
     assert whole.content == film
     assert (await box.until(Phase.READY)).play is None
     assert box.stored()[f"movies/{JOB}/movie.mkv"] == film
+
+
+async def test_a_hundred_seeks_of_five_players_while_it_downloads(box: Box, tmp_path: Path) -> None:
+    content = synthetic_film(tmp_path / "sought.mkv", 5 * FILM_BYTES, seed=5)
+    box.internet.post(
+        tmp_path / "sought.mkv", SOUGHT, article_bytes=ARTICLE_BYTES, packing="rar5-volumes+par2"
+    )
+    box.internet.misbehave(nntp={"bytes_per_s": 150_000})
+    await box.queue(SOUGHT)
+    await box.start()
+    state = await playable(box)
+    async with player(box, state) as client, asyncio.TaskGroup() as tasks:
+        for seed in range(5):
+            tasks.create_task(seek_at_random(client, content, seed, times=20))
+    assert (await box.state()).phase is Phase.DOWNLOADING
+    box.internet.misbehave()
+    await box.until(Phase.READY)
+    assert box.stored()[f"movies/{JOB}/movie.mkv"] == content
 
 
 async def test_the_answers_are_those_of_a_file(box: Box, film: bytes) -> None:

@@ -15,6 +15,9 @@ from hypothesis import strategies as st
 
 from libs.common.events import Film
 from libs.common.objects.files import FilesStore
+from libs.sandbox.archives import rar5, sevenzip
+from libs.sandbox.archives.names import Files, nameless, old_names, part_names, pieces
+from services.downloader.archives.locks import Keyring
 from services.downloader.choose import Wanted
 from services.downloader.describe import Description, NeedsUnpacking, describe
 from services.downloader.errors import ArchiveRefused, BytesLost, NoFilm, ReleaseError, ScratchFull
@@ -23,8 +26,6 @@ from services.downloader.progress import Reporter
 from services.downloader.source import Span
 from services.downloader.unpack.film import Terms, film_in
 from services.downloader.unpack.packed import Packed
-from tests.support import rar5_bytes as rar5
-from tests.support import sevenzip_bytes as sevenzip
 from tests.support.memory_source import MemorySource
 from tests.support.packers import (
     deflated,
@@ -37,7 +38,7 @@ from tests.support.packers import (
 )
 from tests.support.par2_sets import create_par2
 from tests.support.rar_streams import rar5_stream
-from tests.support.releases import EBML, Files, nameless, old_names, part_names, pieces
+from tests.support.releases import EBML
 
 FILM = EBML + bytes(os.urandom(150_000)) + bytes(50_000)
 OTHER = EBML + bytes(range(255, -1, -1)) * 300
@@ -388,7 +389,9 @@ async def needed_for(box: Box, files: Files) -> tuple[MemorySource, Packed]:
 
 
 def terms(box: Box, spare_bytes: int = 0) -> Terms:
-    return Terms(wanted=None, scratch=box.scratch, spare_bytes=spare_bytes, max_bytes=10**9)
+    return Terms(
+        wanted=None, keyring=Keyring(), scratch=box.scratch, spare_bytes=spare_bytes, max_bytes=10**9
+    )
 
 
 @pytest.mark.parametrize("file", ["film.mkv", "inner.zip"])

@@ -7,12 +7,13 @@ import pytest
 
 from libs.common.bus import Bus
 from libs.common.jobs import Phase
+from libs.sandbox.archives.names import Files, part_names
 from tests.conftest import NatsServer
 from tests.support.instances import JOB, Box
 from tests.support.internet import Internet
 from tests.support.packers import deflated, rar5_volumes, sevenzipped
 from tests.support.par2_sets import create_par2
-from tests.support.releases import EBML, Files, part_names
+from tests.support.releases import EBML
 
 TITLE = "The.Long.Intermission.2024.1080p.WEB-DL.x264-PACKED"
 FILM = EBML + bytes(range(256)) * 20_000

@@ -78,6 +78,10 @@ class Liar:
         """Message-ids after whose answer the connection is closed."""
         self.hang_up_at: set[str] = set()
         """Message-ids in the middle of whose answer the connection ends without TLS's goodbye, once each."""
+        self.cut_every: int | None = None
+        """In the middle of each so many-th body the connection ends."""
+        self.says_before_closing: dict[str, bytes] = {}
+        """Message-ids at which the connection ends with these words, once each."""
         self.stalled: set[str] = set()
         """Message-ids at which a connection goes silent for good, once each."""
         self.gate = asyncio.Event()
@@ -138,6 +142,12 @@ class Liar:
         if message_id in self.stalled:
             self.stalled.discard(message_id)
             await asyncio.Event().wait()
+        if message_id in self.says_before_closing:
+            writer.write(self.says_before_closing.pop(message_id))
+            raise ConnectionAbortedError
+        if self.cut_every and answer and self.served.total() % self.cut_every == 0:
+            writer.write(answer[: len(answer) // 2])
+            raise ConnectionAbortedError
         if message_id in self.hang_up_at:
             self.hang_up_at.discard(message_id)
             writer.write(answer[: len(answer) // 2])

@@ -7,11 +7,10 @@ import zlib
 from collections.abc import Sequence
 from pathlib import Path
 
+from libs.sandbox.archives import rar4, rar5
+from libs.sandbox.archives.names import Files
 from services.downloader.unpack.tool import unpacker
-from tests.support import rar4_bytes as rar4
-from tests.support import rar5_bytes as rar5
 from tests.support.rar_streams import rar4_stream, rar5_stream
-from tests.support.releases import Files
 
 
 def deflated(files: Files) -> bytes:

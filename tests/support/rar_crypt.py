@@ -15,8 +15,7 @@ import msgspec
 import rarfile
 from cryptography.hazmat.primitives.ciphers import Cipher, algorithms, modes
 
-from tests.support import rar4_bytes as rar4
-from tests.support import rar5_bytes as rar5
+from libs.sandbox.archives import rar4, rar5
 
 Files = list[tuple[str, bytes]]
 CHECK, TWEAKED = 1, 2

@@ -56,6 +56,7 @@ class Parts:
         self._size_bytes: int | None = None
         self._part_bytes: int | None = None
         self._uneven = False
+        self._bare = False
         self._doubted: dict[int, Span] = {}
         self._landed: dict[int, Span] = {}
         self._order: list[int] = []
@@ -69,6 +70,8 @@ class Parts:
     def place(self, slot: int, header: PartHeader) -> Span:
         """Where this part goes. Raises `PartRefused` if that can't be true. Changes nothing that is known."""
         with self._lock:
+            if self._bare:
+                raise PartRefused(f"part {slot + 1} is not uuencoded as the others of its file are")
             span = self._inside_file(slot, header)
             self._check_neighbours(slot, span)
             if not self._uneven and not self._on_grid(slot, span):
@@ -80,15 +83,49 @@ class Parts:
                 self._uneven = True
             return span
 
-    def record(self, slot: int, span: Span, file_bytes: int) -> None:
-        """The bytes of a part that was placed are in the spool."""
+    def place_bare(self, slot: int, length: int, *, begins: bool, ends: bool) -> tuple[Span, int | None]:
+        """Where a part goes that tells only its length and whether it begins or ends its file; and the file's
+        size if it is known then. Raises `PartRefused` if that can't be told. Changes nothing that is known.
+        """
         with self._lock:
-            if self._size_bytes is None:
+            last = self._slot_count - 1
+            if begins != (slot == 0) or ends != (slot == last):
+                raise PartRefused(f"part {slot + 1} begins or ends its file, or doesn't, against the listing")
+            part_bytes = length if slot == 0 else self._part_bytes
+            if (
+                part_bytes is None
+                or self._uneven
+                or length > part_bytes
+                or (length < part_bytes and not ends)
+            ):
+                raise PartRefused(f"nothing tells the place of part {slot + 1}, which is uuencoded")
+            span = Span(slot * part_bytes, slot * part_bytes + length)
+            size_bytes = span.end if ends else self._size_bytes
+            if self._size_bytes not in {None, size_bytes}:
+                raise PartRefused(f"part {slot + 1} belongs to a file of another size")
+            return span, size_bytes
+
+    def record(self, slot: int, span: Span, file_bytes: int | None) -> None:
+        """The bytes of a part that was placed are in the spool. A later one may tell the file's size."""
+        with self._lock:
+            if file_bytes is None:
+                self._bare, self._part_bytes = True, span.length
+            elif self._size_bytes is None and self._bare:
+                self._size_bytes = file_bytes
+            elif self._size_bytes is None:
                 self._size_bytes = file_bytes
                 self._part_bytes = self._grid_from(slot, span, file_bytes)
                 self._uneven = self._part_bytes is None
             self._landed[slot] = span
             insort(self._order, slot)
+
+    def telling(self, probe: int) -> int | None:
+        """The slot to try next for the file's size, the first one as probe 0; None if none is left."""
+        with self._lock:
+            if self._bare:
+                # The first part is there and has not told it: the last one will.
+                return self._slot_count - 1
+            return self._listed[probe] if probe < len(self._listed) else None
 
     def landed(self, slot: int) -> Span | None:
         with self._lock:
@@ -131,6 +168,8 @@ class Parts:
         with self._lock:
             if self._mended or span.start >= span.end:
                 return []
+            if self._size_bytes is None and self._bare:
+                return [] if self._part_bytes and span.end <= self._part_bytes else [self._slot_count - 1]
             if self._size_bytes is None:
                 return [self._listed[0]]
             slots: dict[int, None] = {}
@@ -142,14 +181,17 @@ class Parts:
                 position = max(end, position + 1)
             return list(slots)
 
-    def gaps(self) -> list[Span]:
-        """The bytes that haven't landed, ascending and disjoint. Empty as long as the size is unknown."""
+    def gaps(self, claimed_bytes: int | None = None) -> list[Span]:
+        """The bytes that haven't landed, ascending and disjoint. As long as nothing has told the file's size:
+        none; with a claim, as if it were the size, but always something behind what has landed.
+        """
         with self._lock:
-            if self._mended or self._size_bytes is None:
+            if self._mended or (self._size_bytes is None and claimed_bytes is None):
                 return []
             runs = self._runs()
             starts = [0, *(run.end for run in runs)]
-            ends = [*(run.start for run in runs), self._size_bytes]
+            size_bytes = self._size_bytes or max(claimed_bytes or 0, starts[-1] + 1)
+            ends = [*(run.start for run in runs), size_bytes]
             return [Span(start, end) for start, end in zip(starts, ends, strict=True) if start < end]
 
     def mend(self, size_bytes: int) -> None:

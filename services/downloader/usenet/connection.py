@@ -133,6 +133,11 @@ class Connection:
         return len(self.in_flight) - self.inquiries
 
     @property
+    def heard_at(self) -> float:
+        """When a byte last came, or when it was asked while idle, on the monotonic clock."""
+        return self._heard_at
+
+    @property
     def events(self) -> int:
         """What to wait for, as a selector's mask."""
         if self._phase is _Phase.CONNECTING:
@@ -291,7 +296,7 @@ class Connection:
         # A server that refuses only to be asked by STAT may well give the article.
         if response.status_code in {480, 483, 502} and isinstance(asked, Article):
             raise Refused(response.status_code, self._told(response))
-        echoed = _ECHOED_ID.search(response.message or "")
+        echoed = _ECHOED_ID.search(status_line(response))
         if response.context is not asked or (echoed and echoed.group(1) != asked.message_id):
             raise Garbled("the answer belongs to another article")
         self.in_flight.popleft()
@@ -337,7 +342,7 @@ class Connection:
         self._heard_at = self.idle_since = now
 
     def _told(self, response: sabctools.NNTPResponse) -> str:
-        return self._server.without_secrets(response.message or "an answer that is none")
+        return self._server.without_secrets(status_line(response) or "an answer that is none")
 
     def _send(self, command: bytes) -> None:
         self._outgoing += command
@@ -356,6 +361,12 @@ class Connection:
             except OSError as error:
                 raise Dropped("the connection was lost while asking") from error
             del self._outgoing[:sent]
+
+
+def status_line(response: sabctools.NNTPResponse) -> str:
+    """An answer's first line, as it came; empty if it has none."""
+    # Of an answer that begins with an empty line, sabctools' object lacks the attribute altogether.
+    return getattr(response, "message", None) or ""
 
 
 def _receive_tls(source: ssl.SSLSocket, decoder: sabctools.Decoder) -> int:

@@ -32,6 +32,7 @@ from services.downloader.usenet.connection import (
     Dropped,
     Garbled,
     Stalled,
+    status_line,
 )
 from services.downloader.usenet.lanes import Article, Failed, Fetched, Inquiry, Outcome, Stage, Stopped
 from services.downloader.usenet.races import Races, late
@@ -298,12 +299,14 @@ class Engine:
                 left -= self._raced(article, connection, now)
 
     def _raced(self, article: Article, slow: Connection, now: float) -> bool:
+        home = self._owners[slow]
+        deaf = not home.heard_since(article.asked_at)
         rivals = [
-            (other.bodies + other.inquiries, number, other, upstream)
+            (deaf and upstream is home, other.bodies + other.inquiries, number, other, upstream)
             for number, (other, upstream) in enumerate(self._owners.items())
             if other is not slow and other.ready and not article.refused_by & upstream.bit
         ]
-        depth, _, rival, upstream = min(rivals, default=(DEPTH_MAX, 0, slow, None))
+        _, depth, _, rival, upstream = min(rivals, default=(True, DEPTH_MAX, 0, slow, None))
         if upstream is None or (depth and article.urgency is Urgency.FILL):
             return False
         self._races.begin()
@@ -392,7 +395,7 @@ class Engine:
             self._came(upstream, asked, response, now)
             return
         self.articles_missed += 1
-        told = upstream.server.without_secrets(response.message or "") or "no answer"
+        told = upstream.server.without_secrets(status_line(response)) or "no answer"
         if response.status_code in ABSENT:
             self._router.missed(asked, upstream, told, now)
         else:
@@ -423,6 +426,11 @@ class Engine:
                 upstream.connections.remove(connection)
                 self._release(connection)
 
+        for upstream in self._router.upstreams:
+            if upstream.usable(now) and upstream.silent(now) and self._router.has_another(upstream, now):
+                self._log.info("server fell silent", host=upstream.server.host)
+                self._router.desert(upstream, now)
+
     def _lost(
         self, upstream: Upstream, connection: Connection | None, fault: ConnectionFault, now: float
     ) -> None:
@@ -439,7 +447,7 @@ class Engine:
         )
         for article in in_flight:
             article.under_way -= 1
-        in_flight = [a for a in in_flight if a.stage is not Stage.DONE and not a.under_way]
+        in_flight = [a for a in in_flight if a.stage is Stage.IN_FLIGHT and not a.under_way]
         if in_flight:
             head = in_flight[0]
             head.drops += 1

@@ -65,8 +65,19 @@ class Router:
 
     def tries(self, upstream: Upstream, now: float) -> int:
         """How many failed connections in a row to bear before giving this server up."""
-        others = any(other is not upstream and other.usable(now) for other in self.upstreams)
-        return TRIES_PATIENT if upstream.proven and not others else TRIES
+        return TRIES_PATIENT if upstream.proven and not self.has_another(upstream, now) else TRIES
+
+    def has_another(self, upstream: Upstream, now: float) -> bool:
+        """Whether there is a usable server beside this one."""
+        return any(other is not upstream and other.usable(now) for other in self.upstreams)
+
+    def desert(self, upstream: Upstream, now: float) -> None:
+        """The server has fallen silent: what it owes is asked for elsewhere, and what waits for it too."""
+        upstream.fell_silent(now)
+        for article in upstream.owed():
+            if any(other.usable(now) and not article.refused_by & other.bit for other in self.upstreams):
+                self._assign(article, now)
+        self.evacuate(upstream, now)
 
     def put_back(self, articles: Sequence[Article], upstream: Upstream, now: float) -> None:
         """These were asked for on a connection that was lost; they keep their places in the queue."""

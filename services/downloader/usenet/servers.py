@@ -54,7 +54,9 @@ class Server(msgspec.Struct, frozen=True, kw_only=True):
 
     def without_secrets(self, told: str) -> str:
         """What the server said, short, printable and without our credentials, should it echo them."""
+        # Characters that nobody sees could part a secret until they are taken out.
+        told = "".join(character for character in told if character.isprintable())
         for secret in (self.password, self.username):
             if secret:
                 told = told.replace(secret, "***")
-        return "".join(character for character in told if character.isprintable())[:200].strip()
+        return told[:200].strip()

@@ -36,6 +36,7 @@ from services.downloader.usenet.requests import Place, Request, Requests
 from services.downloader.usenet.servers import Server
 from services.downloader.usenet.spool import Spool
 from services.downloader.usenet.survey import Surveyed
+from services.downloader.usenet.uuencoded import bare_part, is_uuencoded
 
 PROBES_MAX: Final = 4
 """Parts of one file that `open` tries until one tells the file's size."""
@@ -66,6 +67,7 @@ class UsenetSource:
         self._parts = [Parts([segment.number - 1 for segment in post.segments]) for post in nzb.files]
         self._files = [_as_claimed(index, post) for index, post in enumerate(nzb.files)]
         self._names: dict[int, str] = {}
+        self._known_names: set[str] = set()
         self._lost: defaultdict[int, dict[int, str]] = defaultdict(dict)
         self._holes: dict[int, tuple[Span, ...]] = {}
         self._engine = Engine(servers, self._keep, self._deliver)
@@ -203,15 +205,26 @@ class UsenetSource:
 
     def _keep(self, article: Article, response: sabctools.NNTPResponse) -> Span:
         """Check an article's answer and write it. On the engine's thread."""
-        header = part_header(response)
+        self._check_name(article.file, response)
         parts = self._parts[article.file]
-        span = parts.place(article.slot, header)
-        name = "" if article.file in self._names and article.slot else clean_name(response.file_name or "")
+        if is_uuencoded(response):
+            part = bare_part(response)
+            span, file_bytes = parts.place_bare(article.slot, part.length, begins=part.begins, ends=part.ends)
+        else:
+            header = part_header(response)
+            span, file_bytes = parts.place(article.slot, header), header.file_bytes
+        is_told = article.file in self._names and article.slot
         record = Record(
-            article.file, article.slot, span.start, span.length, header.file_bytes, response.crc or 0, name
+            article.file,
+            article.slot,
+            span.start,
+            span.length,
+            file_bytes or span.end,
+            response.crc or 0,
+            "" if is_told else clean_name(response.file_name or ""),
         )
         self._spool.write(record, response.data or b"")
-        self._take_note(record, span)
+        self._take_note(record, span, file_bytes)
         return span
 
     def _resume(self, record: Record) -> None:
@@ -220,12 +233,22 @@ class UsenetSource:
         # What the NZB no longer lists, or what contradicts the rest, is fetched as if it weren't there.
         if record.file < len(self._parts):
             with suppress(PartRefused):
-                self._take_note(record, self._parts[record.file].place(record.slot, header))
+                span = self._parts[record.file].place(record.slot, header)
+                self._take_note(record, span, record.file_bytes)
 
-    def _take_note(self, record: Record, span: Span) -> None:
+    def _take_note(self, record: Record, span: Span, file_bytes: int | None) -> None:
         if record.name or record.file not in self._names:
             self._names[record.file] = record.name
-        self._parts[record.file].record(record.slot, span, record.file_bytes)
+            self._known_names.add(record.name)
+        self._parts[record.file].record(record.slot, span, file_bytes)
+
+    def _check_name(self, file: int, response: sabctools.NNTPResponse) -> None:
+        """Raises `PartRefused` for a part of another file of this release: volumes have one size and the same
+        cuts, and a server that is out of step need not say which article it answers with.
+        """
+        name = clean_name(response.file_name or "")
+        if name != self._names.get(file, name) and name in self._known_names:
+            raise PartRefused(f"the article belongs to another file, “{name}”")
 
     def _deliver(self, outcomes: list[Outcome]) -> None:
         """Hand the engine's results to the loop, a turn's at once. On the engine's thread."""
@@ -323,9 +346,9 @@ class UsenetSource:
     def _untold(self, probe: int) -> list[Place]:
         """The next part to try of each file that hasn't told its size yet."""
         return [
-            (file, post.segments[probe].number - 1)
-            for file, post in enumerate(self._posts)
-            if self._parts[file].size_bytes is None and probe < len(post.segments)
+            (file, slot)
+            for file, parts in enumerate(self._parts)
+            if parts.size_bytes is None and (slot := parts.telling(probe)) is not None
         ]
 
     def _told(self) -> list[int]:
@@ -357,7 +380,7 @@ class UsenetSource:
         if parts.size_bytes is not None and parts.size_bytes != self._files[file].size_bytes:
             self._learn(file)
         size_bytes = self._files[file].size_bytes
-        self._holes[file] = tuple(parts.gaps()) if parts.size_bytes is not None else (Span(0, size_bytes),)
+        self._holes[file] = tuple(parts.gaps(size_bytes))
         self._spool.complete(file, size_bytes)
         return self._holes[file]
 

@@ -206,7 +206,8 @@ class Spool:
             os.close(self._writers.popitem(last=False)[1])
         writer = os.open(self.path(file), os.O_WRONLY | os.O_CREAT | os.O_CLOEXEC, 0o600)
         self._writers[file] = writer
-        os.truncate(writer, file_bytes)
+        if os.fstat(writer).st_size < file_bytes:
+            os.truncate(writer, file_bytes)
         return writer
 
     @contextmanager

@@ -2,13 +2,14 @@
 
 import ssl
 import time
+from collections import Counter
 from dataclasses import dataclass, field
 from typing import Final
 
 from services.downloader.errors import DownloaderError, ServerRefused, ServerUnreachable
 from services.downloader.source import Urgency
 from services.downloader.usenet.connection import Address, Connection, ConnectionFault, Refused, Untrusted
-from services.downloader.usenet.lanes import Article, Lanes
+from services.downloader.usenet.lanes import Article, Lanes, Stage
 from services.downloader.usenet.servers import Server
 
 TRIES: Final = 4
@@ -20,6 +21,9 @@ BACKOFF_S: Final = 0.25
 BACKOFF_MAX_S: Final = 8.0
 DOWN_S: Final = 30.0
 """How long a server that was down is left alone; also when a lowered limit is raised by one."""
+SILENT_S: Final = 5.0
+"""A server that owes articles and sends nothing for so long, on any connection, counts as down if another one
+can be asked: its connections are only given up much later, as the last one may be slow like this."""
 OPENING_MAX: Final = 8
 """Connections being opened at once until the first article has come: handshakes would hold it up."""
 FOREVER: Final = float("inf")
@@ -80,6 +84,31 @@ class Upstream:
     def keeps(self, posted_at: int) -> bool:
         """Whether something posted then can still be there, by the retention in the settings."""
         return posted_at >= self.oldest or posted_at < POSTS_SINCE
+
+    def silent(self, now: float) -> bool:
+        """Whether it owes an article that is still wanted, and nothing has come from it for long."""
+        return not self.heard_since(now - SILENT_S) and bool(self.owed())
+
+    def owed(self) -> list[Article]:
+        """The articles it has been asked for that are still wanted, and are on their way from no other."""
+        asked = Counter(
+            asked
+            for connection in self.connections
+            for asked in connection.in_flight
+            if isinstance(asked, Article) and asked.stage is Stage.IN_FLIGHT
+        )
+        return [article for article, times in asked.items() if times == article.under_way]
+
+    def heard_since(self, moment: float) -> bool:
+        return any(connection.heard_at > moment for connection in self.connections)
+
+    def fell_silent(self, now: float) -> None:
+        """Leave it alone for a while; any article it brings after all ends that."""
+        self.down = ServerUnreachable(
+            f"the news server {self.server.host}:{self.server.port} has stopped answering; "
+            "check your network, or try again later"
+        )
+        self.down_until = now + DOWN_S
 
     def queue(self, article: Article, *, first: bool = False) -> None:
         lanes = self.own if article.refused_by & self.peers else self.shared

@@ -110,6 +110,11 @@ def test_overrides_of_the_command_line_win(file: Path) -> None:
         ("[downloader]\nwarm = -1\n", {}, "max_instances) must be between 0 and 2, not -1"),
         ("[downloader]\nwarm = 3\n", {}, "max_instances) must be between 0 and 2, not 3"),
         ("[[usenet]]\nhost = 'h'\nport = 70000\n", {}, "usenet[0].port must be between 1"),
+        (
+            "[[usenet]]\nhost = 'h'\nretention_days = -1\n",
+            {},
+            "usenet[0].retention_days must be between 0 and 100,000, not -1.",
+        ),
         ("[[usenet]]\nhost = ' '\n", {}, "usenet[0].host is empty"),
         ("secret = 'too short to be one'\n", {}, "secret must have at least 32 characters"),
         ("gateway = 3\n", {"MATINEE_GATEWAY_PORT": "1"}, "[gateway] must be a section"),

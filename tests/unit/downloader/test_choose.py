@@ -4,9 +4,9 @@ from pathlib import Path
 
 import pytest
 
+from libs.sandbox.archives import rar5 as rar5
 from services.downloader.choose import Wanted
 from services.downloader.errors import NoFilm
-from tests.support import rar5_bytes as rar5
 from tests.support.releases import EBML, FILM, Release
 
 LARGE, SMALL = FILM * 2, FILM

@@ -6,15 +6,16 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from libs.sandbox.archives import rar4 as rar4
+from libs.sandbox.archives import rar5 as made
+from libs.sandbox.archives.names import Files, nameless
 from services.downloader.describe import NeedsRepairFirst, describe
 from services.downloader.errors import ArchiveRefused, BytesLost, NoFilm, ReleaseError
 from services.downloader.repair.blocks import RecoveryFile
 from services.downloader.source import HEAD_BYTES, Span, Urgency
-from tests.support import rar4_bytes as rar4
-from tests.support import rar5_bytes as made
 from tests.support.memory_source import MemorySource
 from tests.support.par2_sets import create_par2
-from tests.support.releases import EBML, FILM, Files, Release, nameless
+from tests.support.releases import EBML, FILM, Release
 
 SAMPLE = EBML + bytes(500)
 
@@ -242,6 +243,13 @@ async def test_archives_inside_of_each_other_three_times(tmp_path: Path):
     inner = made.archive([("c.rar", made.archive([("film.mkv", FILM)]))])
     release = Release(tmp_path, [("a.rar", made.archive([("b.rar", inner)]))])
     assert await release.film() == FILM
+
+
+async def test_recovery_data_alone_are_no_film(tmp_path: Path):
+    (tmp_path / "made").mkdir()
+    par2 = create_par2(tmp_path / "made", [("film.mkv", FILM)])
+    with pytest.raises(NoFilm, match="nothing but recovery data"):
+        await Release(tmp_path, par2).described()
 
 
 async def test_a_broken_archive_of_extras_does_not_hide_the_film(tmp_path: Path):

@@ -10,16 +10,16 @@ import rarfile
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from libs.sandbox.archives import rar4, rar5
+from libs.sandbox.archives.names import Files, nameless, old_names, part_names
 from services.downloader.archives.locks import MAX_LOG2_ROUNDS
 from services.downloader.describe import NeedsRepairFirst
 from services.downloader.errors import ArchiveRefused, BytesLost, NoFilm, ReleaseError
 from services.downloader.extents import Coverage
 from services.downloader.source import HEAD_BYTES, Landed, Span, Urgency
-from tests.support import rar4_bytes as rar4
-from tests.support import rar5_bytes as rar5
 from tests.support.par2_sets import create_par2
 from tests.support.rar_crypt import Lock, rar4_volumes, rar5_volumes
-from tests.support.releases import EBML, FILM, Files, Release, nameless, old_names, part_names
+from tests.support.releases import EBML, FILM, Release
 
 PASSWORD = "open sesame"
 INNER = [("about.nfo", b"about the film"), ("dir/film.mkv", FILM + b"odd"), ("film.srt", b"1\n")]

@@ -1,7 +1,6 @@
 """Every way a film is packed without being compressed: found, and byte for byte the film."""
 
 import asyncio
-import io
 import zipfile
 from pathlib import Path
 
@@ -9,26 +8,19 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from libs.sandbox.archives import rar4 as rar4
+from libs.sandbox.archives import rar5 as rar5
+from libs.sandbox.archives import sevenzip
+from libs.sandbox.archives.names import Files, nameless, old_names, part_names, pieces
+from libs.sandbox.archives.zips import archive as zipped
 from services.downloader.archives.reading import READS_AT_ONCE
 from services.downloader.archives.volumes import NotPosted
 from services.downloader.describe import NeedsRepairFirst, describe
 from services.downloader.errors import ArchiveRefused, BytesLost, NoFilm, ReleaseError
 from services.downloader.source import HEAD_BYTES, PostedFile, Span, Urgency
-from tests.support import rar4_bytes as rar4
-from tests.support import rar5_bytes as rar5
-from tests.support import sevenzip_bytes as sevenzip
 from tests.support.memory_source import MemorySource
 from tests.support.par2_sets import create_par2
-from tests.support.releases import EBML, FILM, Files, Release, nameless, old_names, part_names, pieces
-
-
-def zipped(files: Files, method: int = zipfile.ZIP_STORED) -> bytes:
-    out = io.BytesIO()
-    with zipfile.ZipFile(out, "w", method) as archive:
-        for name, data in files:
-            archive.writestr(name, data)
-    return out.getvalue()
-
+from tests.support.releases import EBML, FILM, Release
 
 INNER = [("Film.2010/film.mkv", FILM), ("Film.2010/film.nfo", b"about")]
 OTHER = [("Other.2011/other.mkv", FILM[: len(FILM) // 2] + b"!")]

@@ -1,12 +1,14 @@
 """Packings against the par2 program and rarfile; names of releases."""
 
 import subprocess
+import zipfile
 from pathlib import Path
 from random import Random
 
 import pytest
 import rarfile
 
+from libs.sandbox.forms import FORMS, VOLUMES
 from libs.sandbox.packing import PackingError, create_par2, pack, par2_program
 from libs.sandbox.releases import matches, recipes_of
 from libs.sandbox.titles import load_titles
@@ -64,6 +66,44 @@ def test_par2_verifies_and_mends_a_tenth(film: Path, tmp_path: Path, packing) ->
     assert par2("verify", index) != 0
     assert par2("repair", index) == 0
     assert protected.read_bytes() == whole
+
+
+RAR_FORMS = ["rar4", "rar4-volumes", "rar4-old-names", "folders-in-rar"]
+
+
+@pytest.mark.parametrize("form", RAR_FORMS)
+def test_rar_forms_are_what_rarfile_reads(film: Path, tmp_path: Path, form: str) -> None:
+    files = pack(film, "Film", form, tmp_path / "post")
+    first = min(files, key=lambda path: (path.suffix != ".rar", path.name))
+    with rarfile.RarFile(first) as archive:
+        [member] = [m for m in archive.infolist() if m.filename.endswith("Film.mkv")]
+        assert archive.read(member) == film.read_bytes()
+        assert sorted(archive.volumelist()) == sorted(str(path) for path in files)
+
+
+@pytest.mark.parametrize("form", ["zip", "zip64"])
+def test_zip_forms_are_what_zipfile_reads(film: Path, tmp_path: Path, form: str) -> None:
+    [file] = pack(film, "Film", form, tmp_path / "post")
+    with zipfile.ZipFile(file) as archive:
+        assert archive.read("Film.mkv") == film.read_bytes()
+
+
+def test_pieces_are_the_film_in_order(film: Path, tmp_path: Path) -> None:
+    files = pack(film, "Film", "split", tmp_path / "post")
+    assert len(files) == VOLUMES
+    assert b"".join(path.read_bytes() for path in files) == film.read_bytes()
+
+
+@pytest.mark.parametrize("form", FORMS)
+def test_every_form_can_be_protected(film: Path, tmp_path: Path, form: str) -> None:
+    files = pack(film, "Film", f"{form}+par2", tmp_path / "post")
+    assert par2("verify", tmp_path / "post" / "Film.par2") == 0
+    assert len([path for path in files if path.suffix != ".par2"]) in (1, VOLUMES, VOLUMES + 1)
+
+
+def test_an_unknown_packing_is_named(film: Path, tmp_path: Path) -> None:
+    with pytest.raises(PackingError, match="'tar'"):
+        pack(film, "Film", "tar", tmp_path / "post")
 
 
 def test_packing_again_changes_nothing(film: Path, tmp_path: Path) -> None:

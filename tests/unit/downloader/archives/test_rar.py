@@ -10,12 +10,12 @@ import rarfile
 from hypothesis import given
 from hypothesis import strategies as st
 
+from libs.sandbox.archives import rar5 as made
 from services.downloader.archives.locks import Keyring
 from services.downloader.archives.rar import walk
 from services.downloader.archives.reading import MAX_BLOCKS
 from services.downloader.archives.volumes import Volume
 from services.downloader.errors import ArchiveRefused, NoFilm
-from tests.support import rar5_bytes as made
 
 
 class Reads:

@@ -10,11 +10,11 @@ import rarfile
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from libs.sandbox.archives import rar4 as made
 from services.downloader.archives import rar4
 from services.downloader.archives.locks import Keyring
 from services.downloader.archives.reading import MAX_BLOCKS
 from services.downloader.errors import ArchiveRefused, NoFilm
-from tests.support import rar4_bytes as made
 
 
 class Reads:

@@ -7,10 +7,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from libs.sandbox.archives import sevenzip as made
 from services.downloader.archives.sevenzip import sevenzip_files
 from services.downloader.archives.volumes import InnerFile, NotPosted
 from services.downloader.errors import ArchiveRefused, NoFilm, ReleaseError
-from tests.support import sevenzip_bytes as made
 
 FILM = bytes(range(256)) * 20
 FILES = [("Film/film.mkv", FILM), ("Film/film.nfo", b"about")]

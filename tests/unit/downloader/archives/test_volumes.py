@@ -7,12 +7,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from libs.sandbox.archives import rar5 as made
 from services.downloader.archives.locks import Keyring
 from services.downloader.archives.rar import walk
 from services.downloader.archives.volumes import Entry, PostedVolume, Volume, assemble, chains
 from services.downloader.errors import ArchiveRefused, BytesLost
 from services.downloader.extents import VirtualFile
-from tests.support import rar5_bytes as made
 
 NAMES = ["a.mkv", "b/c.nfo", "d.avi", "e.jpg"]
 file_sets = st.lists(st.binary(max_size=300), min_size=1, max_size=4).map(

@@ -58,6 +58,8 @@ LIES: dict[str, bytes] = {
     + body(DATA[5_000:6_000], number=6, total=TOTAL, begin=5_000, file_bytes=len(DATA)),
     "another article's answer": b"222 0 <other@test.invalid>\r\n" + part(),
     "not a status": b"garbage\r\n",
+    "an empty line": b"\r\n",
+    "an empty answer": b"\r\n.\r\n",
     "taken down": b"451 removed\r\n",
     "internal fault": b"403 broken\r\n",
     "a line without end": answered(b"x" * 400_000),
