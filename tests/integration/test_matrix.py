@@ -232,4 +232,4 @@ async def test_the_film_or_a_failure(
     stored, scratch = left_in(tmp_path)
     assert stored.keys() == ({"movie.mkv", "movie.json"} if good else set())
     assert stored.get("movie.mkv", playground.film) == playground.film
-    assert scratch <= {"spool"}
+    assert scratch <= {"spool", "promised"}

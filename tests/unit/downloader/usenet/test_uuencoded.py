@@ -35,7 +35,7 @@ def bodies(part_bytes: int = PART_BYTES) -> list[bytes]:
 def listed(count: int) -> Nzb:
     segments = tuple(Segment(number, 6_000, f"{number}@test.invalid") for number in range(1, count + 1))
     file = NzbFile(subject="", poster="", date=0, groups=(), segments=segments)
-    return Nzb(title="", password=None, files=(file,))
+    return Nzb(title="", passwords=(), files=(file,))
 
 
 def posted(made: list[bytes]) -> dict[str, bytes]:
