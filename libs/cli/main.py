@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from libs.cli.failure import CommandFailed
+from libs.cli.lean import import_without_extras, no_garbage
 
 # As the settings have them; importing those would make every command slower.
 SERVICES = ("catalog", "indexer", "downloader", "streamer", "janitor")
@@ -18,7 +19,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Run one command; its exit code: 0, 1 failed, 2 wrong use."""
     parsed = _parser().parse_args(arguments)
     try:
-        return int(importlib.import_module(parsed.module).run(parsed))
+        with no_garbage():
+            import_without_extras()
+            command = importlib.import_module(parsed.module)
+        return int(command.run(parsed))
     except CommandFailed as failure:
         print(failure, file=sys.stderr)
         return failure.exit_code

@@ -28,7 +28,7 @@ from libs.common.objects import ObjectStore
 from libs.common.play import play_token
 from libs.common.security import sign
 from libs.common.service import version
-from libs.common.settings import Settings
+from libs.common.settings import Settings, UsenetServer
 from services.downloader.archives.locks import Keyring
 from services.downloader.choose import Wanted
 from services.downloader.describe import Description
@@ -40,6 +40,7 @@ from services.downloader.runners.process import Berth
 from services.downloader.source import Source
 from services.downloader.usenet.listing import fetch_nzb
 from services.downloader.usenet.nzb import parse_nzb, passwords_in
+from services.downloader.usenet.pool import Engine
 from services.downloader.usenet.servers import Server
 from services.downloader.usenet.source import UsenetSource
 
@@ -105,24 +106,13 @@ class Attempt:
         queued, settings = self._queued, self._settings
         if not settings.usenet:
             raise ServerRefused("No news server is set; add a [[usenet]] section to the settings.")
+        engine = Engine([_server(server) for server in settings.usenet])
+        self._house.push_async_callback(asyncio.to_thread, engine.close)
+        engine.connect_ahead()
         document = await fetch_nzb(queued.pick, settings.indexers, f"matinee/{version()}")
         nzb = await asyncio.to_thread(parse_nzb, document)
-        servers = [
-            Server(
-                host=s.host,
-                port=s.port,
-                tls=s.tls,
-                ca_file=Path(s.ca_file) if s.ca_file else None,
-                username=s.username or None,
-                password=s.password or None,
-                connections=s.connections,
-                priority=s.priority,
-                retention_days=s.retention_days,
-            )
-            for s in settings.usenet
-        ]
         berth = self._house.enter_context(Berth(settings.scratch, queued.job_id, queued.attempt, self._nest))
-        self._source = source = UsenetSource(nzb, servers, berth / "spool")
+        self._source = source = UsenetSource(nzb, engine, berth / "spool")
         self._house.push_async_callback(source.close)
         target = Target(
             prefix=film_prefix(queued.job_id),
@@ -207,6 +197,20 @@ class Attempt:
             **facts,
         )
         await self._bus.publish(event, patience_s=EVENT_PATIENCE_S)
+
+
+def _server(account: UsenetServer) -> Server:
+    return Server(
+        host=account.host,
+        port=account.port,
+        tls=account.tls,
+        ca_file=Path(account.ca_file) if account.ca_file else None,
+        username=account.username or None,
+        password=account.password or None,
+        connections=account.connections,
+        priority=account.priority,
+        retention_days=account.retention_days,
+    )
 
 
 def _sidecar(queued: Queued) -> dict[str, object]:

@@ -15,6 +15,8 @@ from libs.common.streams import DOWNLOADS
 log = structlog.get_logger(__name__)
 
 LOOK_EVERY_S = 2.0
+SOON_S = 0.03
+AWAITED_S = 0.5
 SWEEP_EVERY_S = 30.0
 LONGEST_PAUSE_S = 30.0
 SETTLED_S = 5.0
@@ -51,7 +53,7 @@ class Launcher:
         self._runner = runner
         self._max_instances = max_instances
         self._warm = warm
-        self._queued_at = -SETTLED_S
+        self._queued_at = self._started_at = -SETTLED_S
         self._wake = asyncio.Event()
 
     async def run(self) -> None:
@@ -68,7 +70,7 @@ class Launcher:
                     swept_at = time.monotonic()
                 await asyncio.sleep(self._pause_s())
                 with suppress(TimeoutError):
-                    async with asyncio.timeout(LOOK_EVERY_S):
+                    async with asyncio.timeout(SOON_S if self._is_awaited() else LOOK_EVERY_S):
                         await self._wake.wait()
         finally:
             await subscription.unsubscribe()
@@ -77,6 +79,10 @@ class Launcher:
     async def _on_queued(self, _message: object) -> None:
         self._queued_at = time.monotonic()
         self._wake.set()
+
+    def _is_awaited(self) -> bool:
+        """Whether a job was heard of that the broker's count doesn't show yet: that is stored a bit later."""
+        return self._queued_at > self._started_at and time.monotonic() - self._queued_at < AWAITED_S
 
     async def _look(self) -> None:
         try:
@@ -88,6 +94,7 @@ class Launcher:
         for _ in range(wanted - len(self._runner.running())):
             try:
                 log.info("instance_started", instance=await self._runner.start(self._wake.set))
+                self._started_at = time.monotonic()
             except OSError as error:
                 # No memory or no descriptors for another process: those that run go on, the next look tries.
                 log.warning("instance_not_started", error=str(error))

@@ -92,10 +92,14 @@ class Pipeline:
             raise StorageFailed(str(error)) from error
 
     async def _run(self) -> Film:
-        # What an earlier attempt left would be found under the same key.
         await self._listener.check_fence()
-        await self._store.delete_prefix(self._target.prefix)
-        await self._source.open()
+        try:
+            async with asyncio.TaskGroup() as tasks:
+                # What an earlier attempt left would be found under the same key.
+                tasks.create_task(self._store.delete_prefix(self._target.prefix), name="tidy")
+                await self._source.open()
+        except ExceptionGroup as errors:
+            raise _cause(errors) from errors
         census = asyncio.create_task(self._source.census(), name="census")
         try:
             return await self._make(census)

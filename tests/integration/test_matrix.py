@@ -24,6 +24,7 @@ from services.downloader.errors import ReleaseError
 from services.downloader.pipeline import Pipeline, Target
 from services.downloader.progress import Reporter
 from services.downloader.usenet.nzb import parse_nzb
+from services.downloader.usenet.pool import Engine
 from services.downloader.usenet.servers import Server
 from services.downloader.usenet.source import UsenetSource
 from tests.support.box import synthetic_film
@@ -199,7 +200,7 @@ async def fetch(playground: Playground, posted: Posted, fault: Fault, directory:
         if fault.backup:
             servers.append(await playground.serve(stack, priority=1))
         nzb = parse_nzb(broken_nzb(fault.nzb, posted.nzb) if fault.nzb else posted.nzb)
-        source = UsenetSource(nzb, servers, directory / "scratch" / "spool")
+        source = UsenetSource(nzb, Engine(servers), directory / "scratch" / "spool")
         stack.push_async_callback(source.close)
         pipeline = Pipeline(
             source,

@@ -18,6 +18,7 @@ from libs.sandbox.posts import ArticleIndex, Post
 from services.downloader.errors import ServerRefused
 from services.downloader.source import HEAD_BYTES, Lost, Urgency
 from services.downloader.usenet.nzb import parse_nzb
+from services.downloader.usenet.pool import Engine
 from services.downloader.usenet.servers import Server
 from services.downloader.usenet.source import UsenetSource
 
@@ -58,7 +59,10 @@ class News:
         )
 
     def source(self, *servers: Server) -> UsenetSource:
-        source = UsenetSource(parse_nzb(self.post.nzb), servers, self._directory / "spool")
+        return self.source_of(Engine(servers))
+
+    def source_of(self, engine: Engine) -> UsenetSource:
+        source = UsenetSource(parse_nzb(self.post.nzb), engine, self._directory / "spool")
         self._stack.push_async_callback(source.close)
         return source
 
@@ -97,6 +101,20 @@ async def test_a_healthy_release(news: News):
     assert_whole(source, news)
     assert server.counters.articles == Counter(dict.fromkeys(news.post.message_ids, 1))
     assert server.counters.nntp["connections"] <= 6
+
+
+async def test_connections_are_opened_before_it_is_known_what_for(news: News):
+    server, account = await news.serve()
+    engine = Engine([account])
+    engine.connect_ahead()
+    async with asyncio.timeout(5):
+        while server.counters.nntp["connections"] < 6:
+            await asyncio.sleep(0.01)
+    source = news.source_of(engine)
+    await source.open()
+    assert await fill(source) == []
+    assert_whole(source, news)
+    assert server.counters.nntp["connections"] == 6
 
 
 async def test_connections_cut_in_the_middle_of_articles(news: News):

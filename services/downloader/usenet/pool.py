@@ -14,7 +14,6 @@ import time
 from collections import deque
 from collections.abc import Callable, Sequence
 from contextlib import suppress
-from dataclasses import dataclass
 from typing import Final
 
 import sabctools
@@ -38,7 +37,16 @@ from services.downloader.usenet.lanes import Article, Failed, Fetched, Inquiry, 
 from services.downloader.usenet.races import Races, late
 from services.downloader.usenet.routing import Router
 from services.downloader.usenet.servers import Server
-from services.downloader.usenet.survey import ABSENT, SURVEY_WITHIN_S, IsThere, Survey, Surveyed
+from services.downloader.usenet.survey import (
+    ABSENT,
+    INQUIRIES_MAX,
+    SURVEY_WITHIN_S,
+    IsThere,
+    Survey,
+    Sweep,
+    Tell,
+    inquirers,
+)
 from services.downloader.usenet.upstreams import Upstream
 
 BODY_FOLLOWS: Final = 222
@@ -54,37 +62,22 @@ third answer, fewer would condemn good articles by chance."""
 PLAYER_MEMORY_S: Final = 5.0
 """For so long after a player's read, fill articles don't pile up in front of its next one."""
 CLOSE_WITHIN_S: Final = 2.0
-INQUIRIES_MAX: Final = 256
-"""In flight on one connection: at 30 ms of round trip five connections ask 40,000 a second."""
-INQUIRERS_SHARE: Final = 4
-"""One of so many connections carries inquiries while there are any, and no fill meanwhile."""
-
 Keep = Callable[[Article, sabctools.NNTPResponse], Span]
 """Checks and stores an answer. Raises `PartRefused`, or `ScratchFull`."""
 Deliver = Callable[[list[Outcome]], None]
-Tell = Callable[[Surveyed], None]
-"""Called once, on the engine's thread."""
-
-
-@dataclass(slots=True, frozen=True)
-class _Sweep:
-    """A survey that is under way."""
-
-    survey: Survey
-    tell: Tell
-    until: float
 
 
 class Engine:
-    """Fetches articles until closed. `keep` and `deliver` are called on its thread."""
+    """Fetches articles until closed."""
 
-    def __init__(self, servers: Sequence[Server], keep: Keep, deliver: Deliver) -> None:
+    def __init__(self, servers: Sequence[Server]) -> None:
+        """Starts its thread. Raises `ServerRefused` for a bad `ca_file`."""
         self.bytes_received = 0
         self.articles_fetched = 0
         self.articles_missed = 0
         self.articles_bad = 0
-        self._keep = keep
-        self._deliver = deliver
+        self._keep: Keep = _not_asked_for
+        self._deliver: Deliver = _told_nobody
         self._router = Router(servers)
         self._owners: dict[Connection, Upstream] = {}
         self._masks: dict[Connection, int] = {}
@@ -96,13 +89,23 @@ class Engine:
         self._wake_sender.setblocking(False)
         self._player_at = -PLAYER_MEMORY_S
         self._closing = False
-        self._sweep: _Sweep | None = None
+        self._sweep: Sweep | None = None
         self._inquirers: set[Connection] = set()
         self._races = Races()
         self._races_due_at = 0.0
         self._log = structlog.get_logger().bind(component="usenet")
         self._thread = threading.Thread(target=self._run, name="usenet", daemon=True)
         self._thread.start()
+
+    def connect_ahead(self) -> None:
+        """Open some connections to the first server: what for will be known in a moment. Any thread."""
+        self._tell(lambda _: self._router.expect())
+
+    def serve(self, keep: Keep, deliver: Deliver) -> None:
+        """Whom it fetches for, once, before anything is wanted. Both are called on its thread."""
+        self._keep, self._deliver = keep, deliver
+        if not self._thread.is_alive():
+            deliver([Stopped(DownloaderError("the Usenet engine has stopped"))])
 
     def want(self, articles: Sequence[Article], urgency: Urgency, reader: int) -> None:
         """Fetch these. One that is on its way already only becomes as urgent as this. Any thread.
@@ -207,7 +210,7 @@ class Engine:
 
     def _begin_survey(self, inquiries: Sequence[Inquiry], is_there: IsThere, tell: Tell, now: float) -> None:
         survey = Survey(self._router.upstreams, inquiries, is_there)
-        self._sweep = _Sweep(survey, tell, now + SURVEY_WITHIN_S)
+        self._sweep = Sweep(survey, tell, now + SURVEY_WITHIN_S)
 
     def _inquire(self, upstream: Upstream, now: float) -> None:
         """Keep inquiries in flight, on the connections that have the fewest articles to bring."""
@@ -219,7 +222,7 @@ class Engine:
             survey.silenced(upstream)
         ready = [connection for connection in upstream.connections if connection.ready]
         ready.sort(key=lambda connection: (not connection.inquiries, connection.bodies))
-        for connection in ready[: _inquirers(upstream)]:
+        for connection in ready[: inquirers(upstream)]:
             if connection.inquiries > INQUIRIES_MAX // 2:
                 continue
             inquiries = survey.take(upstream, INQUIRIES_MAX - connection.inquiries)
@@ -333,7 +336,7 @@ class Engine:
 
     def _inquirers_wanted(self, upstream: Upstream) -> int:
         waiting = self._sweep.survey.waiting(upstream) if self._sweep else 0
-        return min(_inquirers(upstream), -(-waiting // INQUIRIES_MAX))
+        return min(inquirers(upstream), -(-waiting // INQUIRIES_MAX))
 
     def _resolve(self, upstream: Upstream) -> None:
         """Look the host's addresses up on a thread of its own, as that can't be done without blocking."""
@@ -485,6 +488,9 @@ class Engine:
         connection.close()
 
 
-def _inquirers(upstream: Upstream) -> int:
-    """How many connections of a server may carry inquiries at once."""
-    return max(upstream.limit // INQUIRERS_SHARE, 1)
+def _not_asked_for(article: Article, _: sabctools.NNTPResponse) -> Span:
+    raise PartRefused(f"nobody has asked for part {article.slot + 1}")
+
+
+def _told_nobody(_: list[Outcome]) -> None:
+    """Nothing is wanted yet, so that nothing can have become of it."""

@@ -7,7 +7,7 @@ from services.downloader.errors import DownloaderError, ServerUnreachable
 from services.downloader.source import Urgency
 from services.downloader.usenet.lanes import Article, Failed, Fetched, Lanes, Missing, Outcome, Stage
 from services.downloader.usenet.servers import Server
-from services.downloader.usenet.upstreams import TRIES, TRIES_PATIENT, Upstream
+from services.downloader.usenet.upstreams import OPENING_MAX, TRIES, TRIES_PATIENT, Upstream
 
 
 class Router:
@@ -17,6 +17,11 @@ class Router:
         self.upstreams = _upstreams(servers)
         self.outcomes: list[Outcome] = []
         self._misses: dict[str, int] = {}
+
+    def expect(self) -> None:
+        """Articles will be wanted in a moment."""
+        for upstream in self.upstreams[:1]:
+            upstream.ahead = OPENING_MAX
 
     def want(self, article: Article, urgency: Urgency, now: float, reader: int = 0) -> None:
         """Get it. One that is on its way only becomes as urgent as this; one that is done stays so."""

@@ -33,7 +33,6 @@ from services.downloader.usenet.naming import clean_name, name_in_subject
 from services.downloader.usenet.nzb import Nzb, NzbFile
 from services.downloader.usenet.pool import Engine
 from services.downloader.usenet.requests import Place, Request, Requests
-from services.downloader.usenet.servers import Server
 from services.downloader.usenet.spool import Spool
 from services.downloader.usenet.survey import Surveyed
 from services.downloader.usenet.uuencoded import bare_part, is_uuencoded
@@ -54,12 +53,11 @@ class UsenetSource:
     only `Parts`, the engine's commands and its outcomes.
     """
 
-    def __init__(self, nzb: Nzb, servers: Sequence[Server], spool: Path) -> None:
-        """`spool`: a directory for this release alone, made if it isn't there. Starts the engine's thread.
+    def __init__(self, nzb: Nzb, engine: Engine, spool: Path) -> None:
+        """`engine`: serves this source alone. `spool`: a directory for this release alone, made if need be.
 
-        What an earlier source of the same release left there is used again.
-
-        Needs the running event loop. Raises `ServerRefused` for a bad `ca_file`, `ScratchFull` for `spool`.
+        What an earlier source of the same release left there is used again. Needs the running event loop.
+        Raises `ScratchFull`.
         """
         self._loop = asyncio.get_running_loop()
         self._spool = Spool(spool, nzb.digest())
@@ -70,7 +68,8 @@ class UsenetSource:
         self._known_names: set[str] = set()
         self._lost: defaultdict[int, dict[int, str]] = defaultdict(dict)
         self._holes: dict[int, tuple[Span, ...]] = {}
-        self._engine = Engine(servers, self._keep, self._deliver)
+        self._engine = engine
+        engine.serve(self._keep, self._deliver)
         self._requests = Requests(self._engine, [post.date for post in nzb.files])
         self._survey: asyncio.Future[Surveyed] | None = None
 

@@ -20,6 +20,11 @@ LOSSES_MAX: Final = 3
 SURVEY_WITHIN_S: Final = 30.0
 """What hasn't been answered by then stays unknown: the fill gets its connections back."""
 
+INQUIRIES_MAX: Final = 256
+"""In flight on one connection: at 30 ms of round trip five connections ask 40,000 a second."""
+INQUIRERS_SHARE: Final = 4
+"""One of so many connections carries inquiries while there are any, and no fill meanwhile."""
+
 IsThere = Callable[[Inquiry], bool]
 """Whether the article itself has come meanwhile. Called on the engine's thread."""
 
@@ -114,3 +119,21 @@ class Survey:
             self._unknown += 1
         else:
             self._missing.append(inquiry)
+
+
+Tell = Callable[[Surveyed], None]
+"""Called once, on the engine's thread."""
+
+
+@dataclass(slots=True, frozen=True)
+class Sweep:
+    """A survey that is under way."""
+
+    survey: Survey
+    tell: Tell
+    until: float
+
+
+def inquirers(upstream: Upstream) -> int:
+    """How many connections of a server may carry inquiries at once."""
+    return max(upstream.limit // INQUIRERS_SHARE, 1)

@@ -47,6 +47,8 @@ class Upstream:
     trust: ssl.SSLContext | None
     peers: int = 0
     """The bits of all servers of the same priority, with its own."""
+    ahead: int = 0
+    """How many connections to open before it is known what for."""
     own: Lanes = field(default_factory=Lanes)
     """What only this one is asked for."""
     connections: list[Connection] = field(default_factory=list[Connection])
@@ -113,6 +115,7 @@ class Upstream:
     def queue(self, article: Article, *, first: bool = False) -> None:
         lanes = self.own if article.refused_by & self.peers else self.shared
         lanes.push(article, first=first)
+        self.ahead = 0
 
     def urgency(self) -> Urgency | None:
         """That of the next article."""
@@ -132,6 +135,7 @@ class Upstream:
 
         `inquirers`: how many connections a survey would like beside those that fetch.
         """
+        inquirers = max(inquirers, self.ahead)
         if now >= self.limit_rises_at:
             self.limit = min(self.limit + 1, self.server.connections)
             self.limit_rises_at = now + DOWN_S if self.limit < self.server.connections else FOREVER

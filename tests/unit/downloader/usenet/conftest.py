@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from services.downloader.usenet.nzb import Nzb
+from services.downloader.usenet.pool import Engine
 from services.downloader.usenet.servers import Server
 from services.downloader.usenet.source import UsenetSource
 from tests.support.nntp import Liar
@@ -32,7 +33,7 @@ def start(stack: AsyncExitStack) -> Start:
 @pytest.fixture
 def make_source(stack: AsyncExitStack, tmp_path: Path) -> MakeSource:
     def make(nzb: Nzb, *servers: Server) -> UsenetSource:
-        source = UsenetSource(nzb, servers, tmp_path / "spool")
+        source = UsenetSource(nzb, Engine(servers), tmp_path / "spool")
         stack.push_async_callback(source.close)
         return source
 
