@@ -68,9 +68,6 @@ def click(bench: Bench) -> Rows:
 def warm(bench: Bench) -> Rows:
     """The same with an instance that waits."""
     figure = "click → first film byte with a warm instance, stored RAR5, 30 ms"
-    if not bench.knows_warm:
-        yield Row(f"{figure} ÷ bare client", [], at_most=1.3, note="not there yet")
-        return
     runs = bench.clicks(Setting("rar5", rtt_ms=30, warm=True), bench.runs)
     yield Row(figure, values(runs, _first_byte), " s")
     ratios = values(runs, lambda run: run.seen.first_byte_s / run.bare_click_s)

@@ -8,7 +8,6 @@ from statistics import median
 
 import httpx
 
-from libs.common.settings import Downloader
 from libs.sandbox.posts import ARTICLE_BYTES
 from tests.support.internet import Internet
 
@@ -82,11 +81,6 @@ class Bench:
         for stage in self._stages.values():
             stage.close()
         self._internet.close()
-
-    @property
-    def knows_warm(self) -> bool:
-        """Whether this Matinee can keep an instance ready."""
-        return "warm" in Downloader.__struct_fields__
 
     def made(self, setting: Setting) -> list[Run]:
         """All runs of this kind so far."""

@@ -14,7 +14,12 @@ from typing import Self
 
 TICKS = os.sysconf("SC_CLK_TCK")
 LOOK_EVERY_S = 0.02
-PROCESS_START = "import libs.cli.main, services.downloader.instance"
+PROCESS_START = """
+from libs.cli.lean import import_without_extras, no_garbage
+with no_garbage():
+    import_without_extras()
+    import libs.cli.main, services.downloader.instance
+"""
 
 
 def machine() -> str:
