@@ -1,6 +1,7 @@
 """One delivery of one queued release: what an instance does between Started and Ready or AttemptFailed."""
 
 import asyncio
+from collections.abc import Awaitable
 from contextlib import AsyncExitStack
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -57,7 +58,14 @@ class Attempt:
     """One delivery of one queued release, from Started to Ready or AttemptFailed."""
 
     def __init__(
-        self, bus: Bus, store: ObjectStore, settings: Settings, delivery: Delivery, instance: str, nest: Path
+        self,
+        bus: Bus,
+        store: ObjectStore,
+        settings: Settings,
+        delivery: Delivery,
+        instance: str,
+        nest: Path,
+        engine: Awaitable[Engine],
     ) -> None:
         queued = delivery.event
         if not isinstance(queued, Queued):
@@ -68,6 +76,7 @@ class Attempt:
         self._queued = queued
         self._instance = instance
         self._nest = nest
+        self._engine = engine
         self._fence = (queued.attempt, delivery.number)
         self._source: Source | None = None
         self._screen: Screen | None = None
@@ -106,8 +115,7 @@ class Attempt:
         queued, settings = self._queued, self._settings
         if not settings.usenet:
             raise ServerRefused("No news server is set; add a [[usenet]] section to the settings.")
-        engine = Engine([_server(server) for server in settings.usenet])
-        self._house.push_async_callback(asyncio.to_thread, engine.close)
+        engine = await asyncio.shield(self._engine)
         engine.connect_ahead()
         document = await fetch_nzb(queued.pick, settings.indexers, f"matinee/{version()}")
         nzb = await asyncio.to_thread(parse_nzb, document)
@@ -197,6 +205,11 @@ class Attempt:
             **facts,
         )
         await self._bus.publish(event, patience_s=EVENT_PATIENCE_S)
+
+
+def news_engine(settings: Settings) -> Engine:
+    """Of the settings' news servers; close it. Raises `ServerRefused` for one that can't be asked."""
+    return Engine([_server(account) for account in settings.usenet])
 
 
 def _server(account: UsenetServer) -> Server:

@@ -20,8 +20,9 @@ from libs.common.jobs import Phase
 from libs.common.objects import ObjectStore
 from libs.common.settings import Settings
 from libs.common.telemetry import configure_logs
-from services.downloader.attempt import Attempt
+from services.downloader.attempt import Attempt, news_engine
 from services.downloader.runners.process import ID_VARIABLE, Nest, new_instance_id
+from services.downloader.usenet.pool import Engine
 
 log = structlog.get_logger(__name__)
 
@@ -61,6 +62,9 @@ async def _live(settings: Settings, instance: str, nest: Path) -> int:
 async def _work(settings: Settings, instance: str, nest: Path) -> int:
     """Connect, take one job, see it through. 1 if NATS can't be reached for so long that it is in vain."""
     async with contextlib.AsyncExitStack() as stack:
+        # Certificates take a while to be read: that is done before somebody waits for it.
+        engine = asyncio.create_task(asyncio.to_thread(news_engine, settings), name="engine")
+        stack.push_async_callback(_close_engine, engine)
         try:
             async with asyncio.timeout(WITHOUT_NATS_S):
                 bus = await Bus.connect(settings.nats.url, instance, ping_interval_s=PING_EVERY_S)
@@ -70,7 +74,7 @@ async def _work(settings: Settings, instance: str, nest: Path) -> int:
         stack.push_async_callback(bus.close)
         store = installation_store(settings)
         stack.push_async_callback(store.close)
-        taking = asyncio.create_task(_take_one(bus, store, settings, instance, nest), name="take")
+        taking = asyncio.create_task(_take_one(bus, store, settings, instance, nest, engine), name="take")
         gone = asyncio.create_task(_nats_is_gone(bus), name="nats-is-gone")
         try:
             await asyncio.wait([taking, gone], return_when=asyncio.FIRST_COMPLETED)
@@ -89,7 +93,15 @@ async def _nats_is_gone(bus: Bus) -> None:
     log.warning("nats_gone", seconds=silent_s)
 
 
-async def _take_one(bus: Bus, store: ObjectStore, settings: Settings, instance: str, nest: Path) -> int:
+async def _close_engine(starting: asyncio.Task[Engine]) -> None:
+    await asyncio.wait([starting])
+    if starting.exception() is None:
+        await asyncio.to_thread(starting.result().close)
+
+
+async def _take_one(
+    bus: Bus, store: ObjectStore, settings: Settings, instance: str, nest: Path, engine: asyncio.Task[Engine]
+) -> int:
     async with bus.pull(streams.DOWNLOADS) as take:
         give_up_at = time.monotonic() + (WARM_FOR_S if settings.downloader.warm else WAIT_FOR_WORK_S)
         while (delivery := await take()) is None or not await _is_wanted(bus, delivery):
@@ -98,7 +110,7 @@ async def _take_one(bus: Bus, store: ObjectStore, settings: Settings, instance: 
                 return 0
         async with delivery.lease():
             try:
-                await Attempt(bus, store, settings, delivery, instance, nest).run()
+                await Attempt(bus, store, settings, delivery, instance, nest, engine).run()
             except asyncio.CancelledError:
                 # Told to stop: the next instance need not wait for the lease to run out.
                 with suppress(BusError):
