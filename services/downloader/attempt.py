@@ -1,6 +1,7 @@
 """One delivery of one queued release: what an instance does between Started and Ready or AttemptFailed."""
 
 import asyncio
+import time
 from collections.abc import Awaitable
 from contextlib import AsyncExitStack
 from datetime import UTC, datetime, timedelta
@@ -10,6 +11,7 @@ from typing import Any
 import structlog
 
 from libs.common.bus import Bus, Delivery
+from libs.common.errors import BusUnavailable
 from libs.common.events import (
     AttemptEvent,
     AttemptFailed,
@@ -37,7 +39,7 @@ from services.downloader.errors import DownloaderError, ServerRefused
 from services.downloader.pipeline import Pipeline, Target
 from services.downloader.play import Identity, Screen, serving
 from services.downloader.progress import Reporter
-from services.downloader.runners.process import Berth
+from services.downloader.runners.process import SPOOL, Berth
 from services.downloader.source import Source
 from services.downloader.usenet.listing import fetch_nzb
 from services.downloader.usenet.nzb import parse_nzb, passwords_in
@@ -48,6 +50,7 @@ from services.downloader.usenet.source import UsenetSource
 log = structlog.get_logger(__name__)
 
 EVENT_PATIENCE_S = 60.0
+FENCE_PAUSE_S = 0.5
 
 
 class Superseded(Exception):
@@ -120,7 +123,7 @@ class Attempt:
         document = await fetch_nzb(queued.pick, settings.indexers, f"matinee/{version()}")
         nzb = await asyncio.to_thread(parse_nzb, document)
         berth = self._house.enter_context(Berth(settings.scratch, queued.job_id, queued.attempt, self._nest))
-        self._source = source = UsenetSource(nzb, engine, berth / "spool")
+        self._source = source = UsenetSource(nzb, engine, berth / SPOOL)
         self._house.push_async_callback(source.close)
         target = Target(
             prefix=film_prefix(queued.job_id),
@@ -180,7 +183,16 @@ class Attempt:
         await self._tell(Preparing)
 
     async def check_fence(self) -> None:
-        state = await job_state(self._bus, self._queued.job_id)
+        give_up_at = time.monotonic() + EVENT_PATIENCE_S
+        while True:
+            try:
+                state = await job_state(self._bus, self._queued.job_id)
+                break
+            except BusUnavailable:
+                # A film that has come down isn't thrown away for a hiccup.
+                if time.monotonic() > give_up_at:
+                    raise
+                await asyncio.sleep(FENCE_PAUSE_S)
         if (state.attempt, state.delivery) != self._fence or not state.is_running:
             raise Superseded
 

@@ -26,6 +26,9 @@ def main() -> None:
         (resource.RLIMIT_FSIZE, file_bytes),
         (resource.RLIMIT_CORE, 0),
     ):
+        if kind == resource.RLIMIT_AS and sys.platform == "darwin":
+            # macOS refuses this limit, whatever it is.
+            continue
         _, hard = resource.getrlimit(kind)
         lowered = limit if hard == resource.RLIM_INFINITY else min(limit, hard)
         resource.setrlimit(kind, (lowered, lowered))

@@ -104,8 +104,10 @@ async def _take_one(
 ) -> int:
     async with bus.pull(streams.DOWNLOADS) as take:
         give_up_at = time.monotonic() + (WARM_FOR_S if settings.downloader.warm else WAIT_FOR_WORK_S)
+        launcher = os.getppid()
         while (delivery := await take()) is None or not await _is_wanted(bus, delivery):
-            if time.monotonic() > give_up_at:
+            # One whose launcher is gone would wait with settings that may be old by now.
+            if time.monotonic() > give_up_at or os.getppid() != launcher:
                 log.info("no_work")
                 return 0
         async with delivery.lease():

@@ -83,6 +83,7 @@ class Pipeline:
         self._scratch = scratch
         self._reporter = reporter
         self._listener = listener
+        self._mended_first = False
 
     async def run(self) -> Film:
         """The published film. Raises a `DownloaderError`; then nothing of it is left in the store."""
@@ -114,8 +115,9 @@ class Pipeline:
         self._check(description)
         await self._listener.described(description)
         film, container = description.film, description.container
+        lay_out = film.as_posted and not self._mended_first
         publishing = await progressive(
-            film, self._source, self._store, self._key(container), CONTENT_TYPES[container]
+            film, self._source, self._store, self._key(container), CONTENT_TYPES[container], lay_out=lay_out
         )
         return await self._stored(
             film.name, container, publishing, self._fetch_and_publish(description, publishing, census)
@@ -206,7 +208,10 @@ class Pipeline:
             )
             if why is not None:
                 raise why from needed
+            reserve(self._scratch, sum(file.size_bytes for file in protection.protected.values()))
             await self._mend(protection.par2, protection.protected, protection.recovery_files)
+            # All of it is in posted files now: to lay the film out as well would take the room twice.
+            self._mended_first = True
             return await describe(self._source, self._target.wanted, self._target.keyring)
 
     def _check(self, description: Description) -> None:
@@ -215,7 +220,7 @@ class Pipeline:
             raise ReleaseError(
                 f"“{film.name}” has {film.size_bytes / 1e9:.1f} GB; allowed are {limit / 1e9:.1f} GB."
             )
-        needed = film.size_bytes if not film.as_posted else 0
+        needed = film.size_bytes if self._mended_first or not film.as_posted else 0
         self._reserve(description, needed)
 
     def _reserve(self, needs: Needs, stored_bytes: int, working_bytes: int = 0) -> None:

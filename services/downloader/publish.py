@@ -53,10 +53,13 @@ class Progressive(Publication, Protocol):
 
 
 async def progressive(
-    film: VirtualFile, source: Source, store: ObjectStore, key: str, content_type: str
+    film: VirtualFile, source: Source, store: ObjectStore, key: str, content_type: str, *, lay_out: bool
 ) -> Progressive:
-    """By a rename if the store can take the spool's file as it is, else by an upload. Raises `StoreError`."""
-    if film.as_posted:
+    """By a rename if the store can take the spool's file as it is, else by an upload. Raises `StoreError`.
+
+    `lay_out`: whether the spool may become the film itself; only if its bytes are posted as they are.
+    """
+    if lay_out:
         path = await source.lay_out(film)
         if adopt := store.adopter(path.parent):
             return Renaming(film, path, partial(adopt, key, path, content_type=content_type))

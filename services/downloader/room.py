@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Final
 
 from services.downloader.errors import ScratchFull
+from services.downloader.runners.process import SPOOL
 
 SPARE_BYTES: Final = 128 << 20
 """Left free on the scratch disk: the log and the databases may live there too."""
@@ -45,7 +46,7 @@ def _yet_to_write(berth: Path) -> int:
 
 def _written(berth: Path) -> int:
     written = 0
-    for path in berth.rglob("*"):
+    for path in (berth / SPOOL).glob("*"):
         with suppress(OSError):
             written += path.stat().st_blocks * _BLOCK_BYTES
     return written

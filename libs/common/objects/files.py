@@ -85,9 +85,15 @@ class FilesStore:
             try:
                 path.chmod(_MODE)
                 path.replace(draft)
-                _publish(draft, target, content_type)
             except BaseException:
                 draft.unlink(missing_ok=True)
+                raise
+            try:
+                _publish(draft, target, content_type)
+            except BaseException:
+                # It is the only copy there is.
+                with suppress(OSError):
+                    draft.replace(path)
                 raise
             return _info(key, target)
 

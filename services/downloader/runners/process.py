@@ -19,13 +19,19 @@ from typing import IO
 
 import structlog
 
+from libs.common.errors import BusError
+from services.downloader.errors import ScratchFull
+from services.downloader.usenet.journal import JOURNAL
+
 log = structlog.get_logger(__name__)
 
 ID_VARIABLE = "MATINEE_INSTANCE_ID"
 LOCK = "lock"
 _UNBORN = ".new-"
 _UNBORN_FOR_S = 60.0
+SPOOL = "spool"
 _BERTH = "attempt-"
+_REMAINS = ".remains-"
 _BERTH_KEPT_S = 900.0
 """Longer than the broker takes to give a dead instance's job to another, with its pauses between tries."""
 STOP_S = 1.5
@@ -56,7 +62,7 @@ class Nest:
 class Berth:
     """Where one attempt's bytes lie: if this instance is stopped or killed, the next one finds them.
 
-    A context manager that gives its directory.
+    A context manager that gives its directory. Of that only `SPOOL` outlives an instance.
     """
 
     def __init__(self, scratch: Path, job_id: str, attempt: int, nest: Path) -> None:
@@ -67,20 +73,24 @@ class Berth:
         self._path = self._own
 
     def __enter__(self) -> Path:
-        self._shared.mkdir(parents=True, exist_ok=True, mode=0o700)
-        lock = (self._shared / LOCK).open("wb")
+        """Raises `ScratchFull`."""
         try:
-            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            lock.close()
-        else:
-            self._lock, self._path = lock, self._shared
-        self._path.mkdir(exist_ok=True)
+            self._shared.mkdir(parents=True, exist_ok=True, mode=0o700)
+            self._lock = _locked(self._shared)
+            if self._lock:
+                self._path = self._shared
+                for path in self._path.iterdir():
+                    if path.name not in (LOCK, SPOOL):
+                        _remove(path)
+            self._path.mkdir(exist_ok=True)
+        except OSError as error:
+            raise ScratchFull(f"the scratch disk can't be written: {error.strerror}") from error
         return self._path
 
     def __exit__(self, kind: type[BaseException] | None, *_: object) -> None:
-        if kind is None or not issubclass(kind, asyncio.CancelledError):
-            shutil.rmtree(self._path, ignore_errors=True)
+        # Stopped, or cut off from the log: the attempt goes on elsewhere.
+        if kind is None or not issubclass(kind, asyncio.CancelledError | BusError):
+            _remove_berth(self._path)
         if self._lock:
             self._lock.close()
 
@@ -134,9 +144,12 @@ class ProcessRunner:
                 shutil.rmtree(nest, ignore_errors=True)
                 swept += 1
         for berth in self._scratch.glob(f"{_BERTH}*"):
-            if not _is_held(berth / LOCK) and _older_than(berth / LOCK, _BERTH_KEPT_S):
-                shutil.rmtree(berth, ignore_errors=True)
+            if _is_abandoned(berth) and (lock := _locked(berth)):
+                with lock:
+                    _remove_berth(berth)
                 swept += 1
+        for remains in self._scratch.glob(f"{_REMAINS}*"):
+            shutil.rmtree(remains, ignore_errors=True)
         return swept
 
     def _nests(self, *, with_unborn: bool = False) -> list[Path]:
@@ -160,6 +173,40 @@ class ProcessRunner:
             for process in children:
                 with suppress(ProcessLookupError):
                     process.kill()
+
+
+def _locked(berth: Path) -> IO[bytes] | None:
+    """Its lock, held; None if another one holds it, or if it was removed in this moment."""
+    lock = (berth / LOCK).open("ab")
+    try:
+        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        if os.fstat(lock.fileno()).st_ino == (berth / LOCK).stat().st_ino:
+            return lock
+    except (BlockingIOError, FileNotFoundError):
+        pass
+    lock.close()
+    return None
+
+
+def _remove_berth(berth: Path) -> None:
+    """Out of the way first: nobody finds half of it."""
+    remains = berth.with_name(f"{_REMAINS}{secrets.token_hex(4)}")
+    with suppress(OSError):
+        berth.rename(remains)
+        shutil.rmtree(remains, ignore_errors=True)
+
+
+def _remove(path: Path) -> None:
+    if path.is_dir():
+        shutil.rmtree(path, ignore_errors=True)
+    else:
+        path.unlink()
+
+
+def _is_abandoned(berth: Path) -> bool:
+    """Whether nobody has written there for long."""
+    signs = (berth / LOCK, berth / SPOOL / JOURNAL, berth)
+    return all(_older_than(sign, _BERTH_KEPT_S) for sign in signs if sign.exists())
 
 
 def _older_than(path: Path, age_s: float) -> bool:

@@ -30,7 +30,7 @@ class Layer:
 
     def write(self, offset: int, data: bytes, size_bytes: int) -> None:
         """A piece of the file that is added next. Raises `ScratchFull`."""
-        record = Record(len(self._files), 0, offset, len(data), size_bytes, crc=0)
+        record = Record(len(self._files), 0, offset, len(data), size_bytes, crc=None)
         self._spool.write(record, data)
 
     def add(self, name: str, size_bytes: int) -> None:

@@ -27,7 +27,8 @@ class Record(msgspec.Struct, frozen=True, array_like=True):
     start: int
     length: int
     file_bytes: int
-    crc: int
+    crc: int | None
+    """None if the article has no checksum: then it isn't noted."""
     name: str = ""
     """What the part's header called the file; told with a file's first record."""
 
@@ -78,7 +79,7 @@ class Journal:
             self.lay_out(places)
 
     def note(self, record: Record) -> None:
-        if self._descriptor >= 0:
+        if self._descriptor >= 0 and record.crc is not None:
             self._append(_ENCODER.encode(record))
 
     def lay_out(self, places: Sequence[Place]) -> None:

@@ -38,6 +38,8 @@ class Article:
     """How many connections have been asked for it: two while it is raced."""
     refused_by: int = 0
     """A bit for each server that has missed it or sent it bad."""
+    waited_for: int = 0
+    """A bit for each server that was down and has been waited for."""
     bad_from: int = 0
     """The bit of the last server that had it, but bad."""
     retried: bool = False

@@ -47,7 +47,7 @@ from services.downloader.usenet.survey import (
     Tell,
     inquirers,
 )
-from services.downloader.usenet.upstreams import Upstream
+from services.downloader.usenet.upstreams import FOREVER, Upstream
 
 BODY_FOLLOWS: Final = 222
 IDLE_S: Final = 30.0
@@ -191,11 +191,9 @@ class Engine:
         """Until something is due; None if only an event can bring news."""
         in_flight = any(connection.bodies for connection in self._owners)
         pauses = [RACE_TICK_S if in_flight else TICK_S] if self._owners else []
-        pauses.extend(
-            upstream.retry_at - now
-            for upstream in self._router.upstreams
-            if upstream.waiting and upstream.usable(now) and upstream.retry_at > now
-        )
+        waiting = [upstream for upstream in self._router.upstreams if upstream.waiting]
+        pauses.extend(u.retry_at - now for u in waiting if u.usable(now) and u.retry_at > now)
+        pauses.extend(u.down_until - now for u in waiting if not u.usable(now) and u.down_until < FOREVER)
         return min(pauses, default=None)
 
     def _wanted(self, articles: Sequence[Article], urgency: Urgency, reader: int, now: float) -> None:
@@ -244,7 +242,7 @@ class Engine:
 
     def _dispatch(self, upstream: Upstream, now: float) -> None:
         """Give waiting articles to ready connections, each time to one with the fewest in flight."""
-        if not upstream.waiting:
+        if not upstream.waiting or not upstream.usable(now):
             return
         player_near = now - self._player_at < PLAYER_MEMORY_S
         connections = [connection for connection in upstream.connections if connection.ready]

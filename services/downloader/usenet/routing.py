@@ -7,7 +7,7 @@ from services.downloader.errors import DownloaderError, ServerUnreachable
 from services.downloader.source import Urgency
 from services.downloader.usenet.lanes import Article, Failed, Fetched, Lanes, Missing, Outcome, Stage
 from services.downloader.usenet.servers import Server
-from services.downloader.usenet.upstreams import OPENING_MAX, TRIES, TRIES_PATIENT, Upstream
+from services.downloader.usenet.upstreams import FOREVER, OPENING_MAX, TRIES, TRIES_PATIENT, Upstream
 
 
 class Router:
@@ -25,6 +25,8 @@ class Router:
 
     def want(self, article: Article, urgency: Urgency, now: float, reader: int = 0) -> None:
         """Get it. One that is on its way only becomes as urgent as this; one that is done stays so."""
+        for upstream in self.upstreams[:1]:
+            upstream.ahead = 0
         if article.stage is Stage.IDLE:
             article.urgency, article.reader = urgency, reader
             self._exclude(article)
@@ -124,6 +126,9 @@ class Router:
         if again and again[0].usable(now) and not article.retried:
             article.retried = True
             again[0].queue(article)
+        elif article.refused_by and (late := _awaitable(article, unasked)):
+            article.waited_for |= late.bit
+            late.queue(article)
         elif article.refused_by:
             down = [f"{upstream.server.host}: could not be asked" for upstream in unasked]
             self.finish(Missing(article, "; ".join(article.reasons + down)))
@@ -135,6 +140,11 @@ class Router:
             if upstream.down is not None:
                 return upstream.down
         return ServerUnreachable("no news server is configured; add one in the settings")
+
+
+def _awaitable(article: Article, unasked: Sequence[Upstream]) -> Upstream | None:
+    """One that is down for a while only and may still have it: it is waited for once."""
+    return next((u for u in unasked if u.down_until < FOREVER and not article.waited_for & u.bit), None)
 
 
 def _upstreams(servers: Sequence[Server]) -> list[Upstream]:

@@ -190,7 +190,7 @@ class UsenetSource:
     async def mended(self, file: int) -> None:
         # Of a file of which nothing had arrived, only the mended one tells the true size.
         size_bytes = self.path(file).stat().st_size
-        await asyncio.to_thread(self._spool.replaced, file, self.holes(file))
+        await asyncio.to_thread(self._spool.replaced, file)
         self._files[file] = msgspec.structs.replace(self._files[file], size_bytes=size_bytes)
         self._parts[file].mend(size_bytes)
         self._holes.pop(file, None)
@@ -219,7 +219,7 @@ class UsenetSource:
             span.start,
             span.length,
             file_bytes or span.end,
-            response.crc or 0,
+            None if is_uuencoded(response) else response.crc,
             "" if is_told else clean_name(response.file_name or ""),
         )
         self._spool.write(record, response.data or b"")

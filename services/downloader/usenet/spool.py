@@ -7,7 +7,7 @@ an instance that comes after a dead one what is there.
 
 import os
 from collections import OrderedDict, defaultdict
-from collections.abc import Generator, Iterable, Iterator, Sequence
+from collections.abc import Generator, Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from threading import Lock
@@ -45,6 +45,7 @@ class Spool:
         self._writers: OrderedDict[int, int] = OrderedDict()
         self._film: Layout | None = None
         self._film_descriptor = -1
+        self._put_aside: list[int] = []
         self._is_settled = False
         # Held while an article is written, so that none slips past the laying out.
         self._lock = Lock()
@@ -59,8 +60,11 @@ class Spool:
         Raises `ScratchFull`.
         """
         with self._translated(), self._lock:
-            records, places = self._journal.records(), self._journal.places()
-            if records and places:
+            records = self._journal.records()
+            places = self._journal.places() if records else []
+            if not records:
+                self._clear()
+            if places:
                 self._film = _film_of(places)
                 self._film_descriptor = os.open(self.film_path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
             good = [record for record in records if self._is_good(record)]
@@ -119,9 +123,12 @@ class Spool:
             # An earlier instance took something else for the film.
             for file in self._written:
                 self._reassemble(self._film, file)
-            os.close(self._film_descriptor)
-            self.film_path.unlink()
-        flags = os.O_RDWR | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC
+            # Whoever reads finds everything in the posted files meanwhile.
+            self._film = None
+            self._put_aside.append(self._film_descriptor)
+        # Never written over: it may be a posted file under another name.
+        self.film_path.unlink(missing_ok=True)
+        flags = os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC
         self._film_descriptor = os.open(self.film_path, flags, 0o600)
         os.truncate(self._film_descriptor, film.size_bytes)
         for file, ranges in self._written.items():
@@ -138,20 +145,32 @@ class Spool:
     def _reassemble(self, film: Layout, file: int) -> None:
         path = self.path(file)
         whole = Span(0, path.stat().st_size)
-        if film.size_bytes == whole.length and list(film.places(file, whole)) == [(0, whole)]:
+        if _is_all(film, file, whole):
             path.unlink()
             path.hardlink_to(self.film_path)
         else:
             self._copy(film, file, whole, to_film=False)
 
-    def replaced(self, file: int, holes: Sequence[Span]) -> None:
-        """Another file has been put at `path`, which has the bytes of the holes too: the film gets those."""
+    def replaced(self, file: int) -> None:
+        """All of the posted file is at `path` and is right: the film gets its share."""
         with self._translated(), self._lock:
+            path = self.path(file)
+            whole = Span(0, path.stat().st_size)
             if not self._is_settled:
-                self._written[file].add(0, self.path(file).stat().st_size)
-            if self._film is not None:
-                for hole in holes:
-                    self._copy(self._film, file, hole, to_film=True)
+                self._written[file].add(0, whole.end)
+            if self._film is None or (self.film_path.exists() and path.samefile(self.film_path)):
+                return
+            if _is_all(self._film, file, whole):
+                self._take_for_film(path)
+            else:
+                self._copy(self._film, file, whole, to_film=True)
+
+    def _take_for_film(self, path: Path) -> None:
+        self.film_path.unlink()
+        self.film_path.hardlink_to(path)
+        with self.film_path.open("r+b") as opened:
+            # The same number leads to the other file at once: who reads meanwhile reads the one or the other.
+            os.dup2(opened.fileno(), self._film_descriptor, inheritable=False)
 
     def complete(self, file: int, file_bytes: int) -> None:
         """Make sure that the posted file is there and has its size, whatever was written."""
@@ -164,9 +183,15 @@ class Spool:
             while self._writers:
                 _, writer = self._writers.popitem()
                 os.close(writer)
-            if self._film_descriptor >= 0:
-                os.close(self._film_descriptor)
-                self._film_descriptor = -1
+            for descriptor in (*self._put_aside, self._film_descriptor):
+                if descriptor >= 0:
+                    os.close(descriptor)
+            self._film_descriptor = -1
+            self._put_aside.clear()
+
+    def _clear(self) -> None:
+        for path in self._directory.iterdir():
+            path.unlink()
 
     def _is_good(self, record: Record) -> bool:
         try:
@@ -221,6 +246,11 @@ class Spool:
                 f"the scratch disk at {self._directory} can't take the download ({why}); "
                 "free some space there"
             ) from error
+
+
+def _is_all(film: Layout, file: int, whole: Span) -> bool:
+    """Whether the film is this posted file, and nothing else."""
+    return film.size_bytes == whole.length and list(film.places(file, whole)) == [(0, whole)]
 
 
 def _places_of(film: Layout, files: Iterable[int]) -> list[Place]:

@@ -115,7 +115,6 @@ class Upstream:
     def queue(self, article: Article, *, first: bool = False) -> None:
         lanes = self.own if article.refused_by & self.peers else self.shared
         lanes.push(article, first=first)
-        self.ahead = 0
 
     def urgency(self) -> Urgency | None:
         """That of the next article."""

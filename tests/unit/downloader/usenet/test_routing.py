@@ -74,6 +74,23 @@ def test_a_miss_is_remembered():
     assert waits_at(router) == ["second"]
 
 
+def test_what_only_a_silent_server_may_have_is_waited_for_once():
+    router = Router([server("main"), server("backup", 1)])
+    main, backup = router.upstreams
+    article = wanted(router)
+    main.worked()
+    router.desert(main, now=5.0)
+    assert backup.next_article(Urgency.FILL) is article
+    router.missed(article, backup, "430 no", now=6.0)
+    assert router.outcomes == []
+    assert waits_at(router) == ["main"]
+    assert main.usable(5.0 + DOWN_S)
+    router.desert(main, now=6.0 + DOWN_S)
+    [outcome] = router.outcomes
+    assert isinstance(outcome, Missing)
+    assert outcome.reason.endswith("main: could not be asked")
+
+
 def test_a_server_that_fails_is_left_alone_and_tried_by_one_connection_then():
     router = Router([server("only")])
     [only] = router.upstreams

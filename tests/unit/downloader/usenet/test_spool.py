@@ -11,7 +11,6 @@ from hypothesis import strategies as st
 
 from services.downloader.errors import ScratchFull
 from services.downloader.extents import Extent, VirtualFile
-from services.downloader.source import Span
 from services.downloader.usenet.journal import Record
 from services.downloader.usenet.spool import Spool
 
@@ -85,8 +84,10 @@ def test_a_film_that_is_a_posted_file_is_not_copied_to_be_mended(spool: Spool):
     mended = spool.path(0).with_name("mended")
     mended.write_bytes(VOLUMES[0])
     mended.rename(spool.path(0))
-    spool.replaced(0, [Span(500, 1_000)])
-    assert spool.film_path.read_bytes() == VOLUMES[0]
+    spool.replaced(0)
+    assert spool.film_path.read_bytes() == spool.read(0, 0, 1_000) == VOLUMES[0]
+    spool.reassemble(0)
+    assert spool.path(0).read_bytes() == VOLUMES[0]
 
 
 def test_the_film_gets_what_was_mended(spool: Spool):
@@ -96,8 +97,10 @@ def test_the_film_gets_what_was_mended(spool: Spool):
     spool.complete(0, 1_000)
     spool.reassemble(0)
     assert spool.path(0).read_bytes()[:200] == VOLUMES[0][:200]
+    # Not only where nothing had come: par2 proves what no checksum of an article did.
+    spool.write(Record(0, 0, 0, 100, 1_000, None), bytes(100))
     spool.path(0).write_bytes(VOLUMES[0])
-    spool.replaced(0, [Span(200, 300), Span(400, 900)])
+    spool.replaced(0)
     assert spool.film_path.read_bytes()[:930] == VOLUMES[0][60:990]
     assert spool.read(0, 0, 1_000) == VOLUMES[0]
 
@@ -106,7 +109,7 @@ def test_a_file_that_was_mended_first_is_laid_out_whole(spool: Spool):
     write(spool, 0, 0, 100)
     spool.complete(0, 1_000)
     spool.path(0).write_bytes(VOLUMES[0])
-    spool.replaced(0, [Span(100, 1_000)])
+    spool.replaced(0)
     spool.lay_out(film(), range(3))
     assert spool.film_path.read_bytes()[:930] == VOLUMES[0][60:990]
 
@@ -180,6 +183,21 @@ def test_another_release_and_a_torn_journal_are_nothing_to_go_on_with(tmp_path: 
         assert len(opened(tmp_path).resume()) <= 3
     (tmp_path / "journal").write_bytes(journal[:20] + b"\xff" * 40)
     assert Spool(tmp_path, "a release").resume() == []
+
+
+def test_nothing_of_another_release_is_in_the_way(tmp_path: Path):
+    # Stopped while a film that is a posted file was being mended: both are one file then.
+    spool = opened(tmp_path)
+    whole = VirtualFile("film.mkv", [Extent(0, 0, 1_000)])
+    spool.lay_out(whole, range(3))
+    write(spool, 0, 0, 500)
+    spool.complete(0, 1_000)
+    spool.reassemble(0)
+    another = opened(tmp_path, "another release")
+    write(another, 0, 0, 500)
+    another.lay_out(whole, range(3))
+    write(another, 0, 500, 1_000)
+    assert another.film_path.read_bytes() == VOLUMES[0]
 
 
 def test_a_film_that_turns_out_to_be_another_is_laid_out_anew(tmp_path: Path):

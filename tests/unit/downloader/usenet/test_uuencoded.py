@@ -55,6 +55,19 @@ async def test_a_uuencoded_file_arrives(part_bytes: int, start: Start, make_sour
     assert source.articles_fetched == len(made)
 
 
+async def test_what_has_no_checksum_is_fetched_anew_after_a_kill(start: Start, make_source: MakeSource):
+    made = bodies()
+    liar = await start(Liar(posted(made)))
+    for _ in range(2):
+        source = make_source(listed(len(made)), liar.account())
+        await source.open()
+        assert source.files[0].size_bytes == len(DATA)
+        assert [event async for event in source.fill([0])]
+        assert source.path(0).read_bytes() == DATA
+        assert source.articles_fetched == len(made)
+        await source.close()
+
+
 @pytest.mark.parametrize(
     "damaged",
     [
