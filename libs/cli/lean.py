@@ -8,7 +8,7 @@ import importlib
 import sys
 from collections.abc import Generator
 from contextlib import contextmanager
-from typing import Final
+from typing import Final, cast
 
 _UNUSED: Final = {"nats.aio.client": "aiohttp", "structlog": "rich"}
 """Libraries that look for others which they could make use of, for WebSockets and colours, and we don't."""
@@ -19,7 +19,7 @@ def import_without_extras() -> None:
     for library, extra in _UNUSED.items():
         if library not in sys.modules and extra not in sys.modules:
             # None: it can't be imported (documented at `sys.modules`). Afterwards it can, by who needs it.
-            sys.modules[extra] = None  # type: ignore[assignment]
+            cast("dict[str, object]", sys.modules)[extra] = None
             try:
                 importlib.import_module(library)
             finally:

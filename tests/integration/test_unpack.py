@@ -19,7 +19,7 @@ from libs.sandbox.archives import rar5, sevenzip
 from libs.sandbox.archives.names import Files, nameless, old_names, part_names, pieces
 from services.downloader.archives.locks import Keyring
 from services.downloader.choose import Wanted
-from services.downloader.describe import Description, NeedsUnpacking, describe
+from services.downloader.describe import NeedsUnpacking, describe
 from services.downloader.errors import ArchiveRefused, BytesLost, NoFilm, ReleaseError, ScratchFull
 from services.downloader.pipeline import Pipeline, Target
 from services.downloader.progress import Reporter
@@ -37,6 +37,7 @@ from tests.support.packers import (
     sevenzipped,
 )
 from tests.support.par2_sets import create_par2
+from tests.support.pipelines import Listener, nobody
 from tests.support.rar_streams import rar5_stream
 from tests.support.releases import EBML
 
@@ -44,23 +45,6 @@ FILM = EBML + bytes(os.urandom(150_000)) + bytes(50_000)
 OTHER = EBML + bytes(range(255, -1, -1)) * 300
 ABOUT = ("film.nfo", b"about the film")
 PREFIX = "movies/job_1_00/"
-
-
-class Listener:
-    def __init__(self) -> None:
-        self.told: list[str] = []
-
-    async def described(self, description: Description) -> None:
-        self.told.append(f"described {description.film.name}")
-
-    async def packed(self, name: str, size_bytes: int, container: str) -> None:
-        self.told.append(f"packed {name}: {size_bytes} bytes of {container}")
-
-    async def preparing(self) -> None:
-        self.told.append("preparing")
-
-    async def check_fence(self) -> None:
-        return
 
 
 class Box:
@@ -81,9 +65,6 @@ class Box:
         max_film_bytes: int = 10**9,
         wanted: Wanted | None = None,
     ) -> Film:
-        async def nobody(_progress: object) -> None:
-            return
-
         target = Target(prefix=PREFIX, sidecar={}, wanted=wanted, max_film_bytes=max_film_bytes)
         self.reporter = Reporter(nobody, job_id="job_1_00", attempt=1, delivery=1)
         pipeline = Pipeline(
