@@ -10,6 +10,8 @@ from typing import Any, ClassVar, Literal, TypeVar
 
 import msgspec
 
+from libs.common.media import Media
+
 Blame = Literal["release", "world", "owner"]
 """Whose fault a failed attempt is: the release (take another), the world (try again later), or the settings
 (nothing helps until the owner changes them)."""
@@ -69,6 +71,8 @@ class Film(Wire, frozen=True, kw_only=True):
     key: str
     size_bytes: int
     content_type: str
+    playlist_key: str | None = None
+    """The master playlist beside it (HLS), if it was prepared for browsers."""
 
 
 # Events ---------------------------------------------------------------------------------------------------
@@ -146,6 +150,13 @@ class Playable(AttemptEvent, frozen=True, kw_only=True, tag="playable"):
     content_type: str
 
 
+class Probed(AttemptEvent, frozen=True, kw_only=True, tag="probed"):
+    """What is inside the film, or why nobody can tell: then it plays only as the file it is."""
+
+    media: Media | None = None
+    why_not: str | None = None
+
+
 class Preparing(AttemptEvent, frozen=True, kw_only=True, tag="preparing"):
     """Every byte is there and verified; what remains is to publish it."""
 
@@ -193,6 +204,7 @@ EVENT_TYPES: tuple[type[JobEvent], ...] = (
     Started,
     Described,
     Playable,
+    Probed,
     Preparing,
     Ready,
     AttemptFailed,

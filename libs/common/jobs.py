@@ -24,6 +24,7 @@ from libs.common.events import (
     Mode,
     Playable,
     Preparing,
+    Probed,
     Quality,
     Queued,
     Ready,
@@ -34,6 +35,7 @@ from libs.common.events import (
     Watched,
     Wire,
 )
+from libs.common.media import Media
 
 RETRIES = 5
 FIRST_RETRY_S = 15
@@ -117,6 +119,10 @@ class JobState(Wire, frozen=True, kw_only=True):
     file_bytes: int | None = None
     play: PlayAddress | None = None
     """Set while the very (attempt, delivery) that told it runs."""
+    media: Media | None = None
+    """What is inside the film; stays when it is ready."""
+    is_probed: bool = False
+    """Whether `media` is known, or known to be unknowable."""
     film: Film | None = None
     error_code: str | None = None
     error_message: str | None = None
@@ -198,6 +204,8 @@ class JobState(Wire, frozen=True, kw_only=True):
             file_name=None,
             file_bytes=None,
             play=None,
+            media=None,
+            is_probed=False,
         )
 
     def _unavailable(self, event: Unavailable) -> "JobState":
@@ -216,6 +224,8 @@ class JobState(Wire, frozen=True, kw_only=True):
             instance=event.instance,
             file_name=None,
             play=None,
+            media=None,
+            is_probed=False,
         )
 
     def _of_current_attempt(self, event: AttemptEvent) -> "JobState":
@@ -229,6 +239,8 @@ class JobState(Wire, frozen=True, kw_only=True):
                     address=event.address, size_bytes=event.size_bytes, content_type=event.content_type
                 )
                 return self._with(event, play=play)
+            case Probed() if not self.is_probed:
+                return self._with(event, media=event.media, is_probed=True)
             case Preparing() if self.phase is Phase.DOWNLOADING:
                 return self._with(event, phase=Phase.PREPARING)
             case Ready():
