@@ -15,7 +15,7 @@ from . import peers
 from .news import Newsroom, NewsServer
 from .posts import Post, Studio
 from .stage import Film, Seen, Stage
-from .timing import process_start
+from .timing import process_start, touch_memory
 
 WHOLE_RUNS_MAX = 3
 """A whole film is fetched so often at most; what only concerns its beginning, as often as is asked for."""
@@ -104,6 +104,7 @@ class Bench:
             sink_s = server.sink(setting.connections)
             bare_click_s = server.bare_click(stage.nzb_url(post))
             bare_article_s = median(server.bare_articles(post.message_ids[-SAMPLES:]))
+        self._touch_memory()
         started_s = process_start()
         with self._news(setting, post) as server:
             seen = stage.click(post, then)
@@ -128,6 +129,7 @@ class Bench:
     def peer(self, peer: peers.Peer, setting: Setting) -> float:
         post = self.studio.post(setting.packing)
         nzb = httpx.get(self._stage(setting).nzb_url(post)).content
+        self._touch_memory()
         with self._news(setting, post):
             took_s = peers.fetch(
                 peer,
@@ -157,6 +159,10 @@ class Bench:
                 copy.seek(at)
                 copy.write(bytes(min(ARTICLE_BYTES, file.stat().st_size - at)))
         return min((folder / file.name for file in post.files if file.suffix == ".par2"), key=_size_bytes)
+
+    def _touch_memory(self) -> None:
+        """As much as the release, what is unpacked from it and what is stored of it."""
+        touch_memory(3 * self.studio.size_bytes)
 
     def _news(self, setting: Setting, post: Post) -> NewsServer:
         missing = None

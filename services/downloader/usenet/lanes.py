@@ -12,6 +12,8 @@ class Stage(Enum):
     IDLE = auto()
     WAITING = auto()
     IN_FLIGHT = auto()
+    KEEPING = auto()
+    """It has come, and is being checked and stored."""
     DONE = auto()
     """Its outcome is known: nothing will be done about it again."""
 

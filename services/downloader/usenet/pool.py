@@ -1,7 +1,6 @@
-"""The engine: one thread, one selector, every connection of every server.
+"""The engine: one thread, one selector, every connection of every server; and a keeper that stores.
 
-One thread is enough: it was measured to fetch, decrypt, decode and write more than 5 Gbit/s, and more threads
-only hand the interpreter's lock around. What is said to it (`want`, `drop`) goes through one queue.
+What is said to it (`want`, `drop`), by whomever, goes through one queue.
 
 Memory: an article of at most 10 MiB being received per connection, beside its buffer of 256 KiB.
 Requests in the pipeline cost nothing until their answer comes.
@@ -33,7 +32,9 @@ from services.downloader.usenet.connection import (
     Stalled,
     status_line,
 )
+from services.downloader.usenet.keeping import Keeper, Kept
 from services.downloader.usenet.lanes import Article, Failed, Fetched, Inquiry, Outcome, Stage, Stopped
+from services.downloader.usenet.lookup import look_up
 from services.downloader.usenet.races import Races, late
 from services.downloader.usenet.routing import Router
 from services.downloader.usenet.servers import Server
@@ -63,7 +64,7 @@ PLAYER_MEMORY_S: Final = 5.0
 """For so long after a player's read, fill articles don't pile up in front of its next one."""
 CLOSE_WITHIN_S: Final = 2.0
 Keep = Callable[[Article, sabctools.NNTPResponse], Span]
-"""Checks and stores an answer. Raises `PartRefused`, or `ScratchFull`."""
+"""Checks and stores an answer, on the keeper's thread. Raises `PartRefused`, or `ScratchFull`."""
 Deliver = Callable[[list[Outcome]], None]
 
 
@@ -93,6 +94,7 @@ class Engine:
         self._inquirers: set[Connection] = set()
         self._races = Races()
         self._races_due_at = 0.0
+        self._keeper = Keeper()
         self._log = structlog.get_logger().bind(component="usenet")
         self._thread = threading.Thread(target=self._run, name="usenet", daemon=True)
         self._thread.start()
@@ -102,7 +104,7 @@ class Engine:
         self._tell(lambda _: self._router.expect())
 
     def serve(self, keep: Keep, deliver: Deliver) -> None:
-        """Whom it fetches for, once, before anything is wanted. Both are called on its thread."""
+        """Whom it fetches for, once, before anything is wanted. `deliver` is called on its thread."""
         self._keep, self._deliver = keep, deliver
         if not self._thread.is_alive():
             deliver([Stopped(DownloaderError("the Usenet engine has stopped"))])
@@ -158,6 +160,7 @@ class Engine:
         finally:
             for connection in list(self._owners):
                 self._release(connection)
+            self._keeper.close()
             self._selector.close()
             self._wake_receiver.close()
             self._wake_sender.close()
@@ -337,24 +340,14 @@ class Engine:
         return min(inquirers(upstream), -(-waiting // INQUIRIES_MAX))
 
     def _resolve(self, upstream: Upstream) -> None:
-        """Look the host's addresses up on a thread of its own, as that can't be done without blocking."""
         if upstream.resolving:
             return
         upstream.resolving = True
-        host, port = upstream.server.host, upstream.server.port
-
-        def look_up() -> None:
-            try:
-                found = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)
-            # UnicodeError: a name that no DNS could hold.
-            except (OSError, UnicodeError) as error:
-                fault = Dropped(getattr(error, "strerror", None) or "its name is unknown")
-                self._tell(lambda now: self._resolved(upstream, [], fault, now))
-            else:
-                addresses = [(family, destination) for family, _, _, _, destination in found]
-                self._tell(lambda now: self._resolved(upstream, addresses, None, now))
-
-        threading.Thread(target=look_up, name="usenet-resolve", daemon=True).start()
+        look_up(
+            upstream.server.host,
+            upstream.server.port,
+            lambda found, fault: self._tell(lambda now: self._resolved(upstream, found, fault, now)),
+        )
 
     def _resolved(self, upstream: Upstream, found: list[Address], fault: Dropped | None, now: float) -> None:
         upstream.resolving = False
@@ -388,7 +381,7 @@ class Engine:
             return
         upstream.worked()
         asked.under_way -= 1
-        if asked.stage is Stage.DONE:
+        if asked.stage in {Stage.KEEPING, Stage.DONE}:
             # It lost the race; so that the figures are honest, it counts as fetched too.
             self.articles_fetched += response.status_code == BODY_FOLLOWS
             return
@@ -405,18 +398,27 @@ class Engine:
     def _came(
         self, upstream: Upstream, article: Article, response: sabctools.NNTPResponse, now: float
     ) -> None:
-        try:
-            span = self._keep(article, response)
-        except PartRefused as refusal:
-            self.articles_bad += 1
-            self._router.bad(article, upstream, str(refusal), now)
-        except ScratchFull as error:
-            self._router.finish(Failed(article, error))
-        else:
-            self.articles_fetched += 1
-            self.bytes_received += span.length
-            self._races.came(now - article.asked_at)
-            self._router.finish(Fetched(article, span))
+        self._races.came(now - article.asked_at)
+        self._router.keep(article)
+        self._keeper.keep(
+            lambda: self._keep(article, response),
+            lambda kept: self._tell(lambda at: self._kept(upstream, article, kept, at)),
+        )
+
+    def _kept(self, upstream: Upstream, article: Article, kept: Kept, now: float) -> None:
+        match kept:
+            case Span():
+                self.articles_fetched += 1
+                self.bytes_received += kept.length
+                self._router.finish(Fetched(article, kept))
+            case PartRefused():
+                self.articles_bad += 1
+                article.stage = Stage.IN_FLIGHT
+                self._router.bad(article, upstream, str(kept), now)
+            case ScratchFull():
+                self._router.finish(Failed(article, kept))
+            case _:
+                raise kept
 
     def _check_deadlines(self, now: float) -> None:
         for connection, upstream in list(self._owners.items()):

@@ -42,9 +42,13 @@ class Router:
         if article.home is not None:
             article.home.discard(article)
 
+    def keep(self, article: Article) -> None:
+        """It has come: nobody else is asked for it unless it turns out bad."""
+        self.forget(article)
+        article.stage = Stage.KEEPING
+
     def finish(self, outcome: Fetched | Missing | Failed) -> None:
-        if outcome.article.home is not None:
-            outcome.article.home.discard(outcome.article)
+        self.forget(outcome.article)
         outcome.article.stage = Stage.DONE
         self.outcomes.append(outcome)
 
