@@ -148,6 +148,12 @@ class Attempt:
     # What the pipeline tells -------------------------------------------------------------------------------
 
     async def described(self, description: Description) -> None:
+        if self._screen:
+            self._screen.proven(description.film)
+        else:
+            await self.foreseen(description)
+
+    async def foreseen(self, description: Description) -> None:
         film = description.film
         await self._tell(
             Described, file_name=film.name, size_bytes=film.size_bytes, container=description.container

@@ -21,6 +21,7 @@ from services.downloader.choose import Wanted
 from services.downloader.describe import Description, Needs, NeedsRepairFirst, NeedsUnpacking, describe
 from services.downloader.errors import BytesLost, DownloaderError, ReleaseError, StorageFailed
 from services.downloader.extents import Coverage, Extent, VirtualFile
+from services.downloader.foresight import first_files, foresee
 from services.downloader.kinds import CONTENT_TYPES, container_of
 from services.downloader.progress import Reporter
 from services.downloader.publish import Progressive, Publication, Streaming, progressive
@@ -38,6 +39,10 @@ log = structlog.get_logger(__name__)
 
 class Listener(Protocol):
     """Who is told, and who may stop it by raising."""
+
+    async def foreseen(self, description: Description) -> None:
+        """What `described` will tell, most likely; its film can be read, and is proven as it is."""
+        ...
 
     async def described(self, description: Description) -> None: ...
 
@@ -98,7 +103,7 @@ class Pipeline:
             async with asyncio.TaskGroup() as tasks:
                 # What an earlier attempt left would be found under the same key.
                 tasks.create_task(self._store.delete_prefix(self._target.prefix), name="tidy")
-                await self._source.open()
+                await self._open()
         except ExceptionGroup as errors:
             raise _cause(errors) from errors
         census = asyncio.create_task(self._source.census(), name="census")
@@ -106,6 +111,15 @@ class Pipeline:
             return await self._make(census)
         finally:
             await _end(census)
+
+    async def _open(self) -> None:
+        """With the film on the screen as soon as it can be foreseen."""
+        if first := first_files(self._source.files):
+            await self._source.open_first(first)
+            foreseen = await foresee(self._source)
+            if foreseen and foreseen.film.size_bytes <= self._target.max_film_bytes:
+                await self._listener.foreseen(foreseen)
+        await self._source.open()
 
     async def _make(self, census: asyncio.Task[Census]) -> Film:
         try:

@@ -23,6 +23,8 @@ from libs.common.ranges import Plan, Receive, Send, respond, send_start, serve_c
 from libs.common.security import same
 from services.downloader.describe import Description
 from services.downloader.errors import BytesLost, DownloaderError
+from services.downloader.extents import VirtualFile
+from services.downloader.foresight import Unforeseen
 from services.downloader.source import Source, Urgency
 
 log = structlog.get_logger(__name__)
@@ -54,9 +56,20 @@ class Screen:
         self._film = description.film
         self._content_type = description.content_type
         self._identity = identity
+        self._proven = asyncio.Event()
         self._whole = asyncio.Event()
         self._is_closed = False
         self._showings: set[asyncio.Task[Any]] = set()
+
+    def proven(self, film: VirtualFile) -> None:
+        """This is the film, after all volumes have been looked into: it takes the place of a foreseen one."""
+        is_another = film.spans(0, film.size_bytes) != self._film.spans(0, self._film.size_bytes)
+        self._film = film
+        self._proven.set()
+        if is_another:
+            log.warning("film_was_foreseen_wrongly", name=film.name)
+            for showing in list(self._showings):
+                showing.cancel()
 
     def whole(self) -> None:
         """Every byte of the film is there and verified: whoever waits for a hole goes on."""
@@ -141,6 +154,9 @@ class Screen:
     async def _read(self, offset: int, length: int) -> bytes:
         """Exactly these bytes, mended if need be. Raises a `DownloaderError`."""
         try:
+            return await self._film.read(self._source, offset, length, Urgency.PLAYER)
+        except Unforeseen:
+            await self._proven.wait()
             return await self._film.read(self._source, offset, length, Urgency.PLAYER)
         except BytesLost:
             if self._whole.is_set():

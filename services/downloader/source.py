@@ -4,7 +4,7 @@ A `Source` hides whether bytes come from Usenet articles or torrent pieces. Ever
 repair, publish, play) knows only posted files and byte ranges in them.
 """
 
-from collections.abc import AsyncGenerator, Iterator, Sequence
+from collections.abc import AsyncGenerator, Collection, Iterator, Sequence
 from enum import IntEnum
 from pathlib import Path
 from typing import Protocol
@@ -114,6 +114,10 @@ class Source(Protocol):
     @property
     def bytes_received(self) -> int:
         """Payload bytes fetched so far: what a progress bar and a speed are made of."""
+        ...
+
+    async def open_first(self, files: Collection[int]) -> None:
+        """As `open`, of these files only: what is needed sooner than the rest. Before `open`, if at all."""
         ...
 
     async def open(self) -> None:

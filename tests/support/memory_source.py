@@ -1,6 +1,6 @@
 """A release that is simply there: the Source protocol over bytes in memory, with holes as a test wants."""
 
-from collections.abc import AsyncGenerator, Mapping, Sequence
+from collections.abc import AsyncGenerator, Collection, Mapping, Sequence
 from pathlib import Path
 
 from services.downloader.errors import BytesLost
@@ -48,6 +48,9 @@ class MemorySource:
         self.bytes_received = 0
         self.reads: list[tuple[int, int, int, Urgency]] = []
         self.filled: list[int] = []
+
+    async def open_first(self, files: Collection[int]) -> None:
+        await self.open()
 
     async def open(self) -> None:
         self.files = [self._posted(index) for index in range(len(self._bytes))]

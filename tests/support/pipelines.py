@@ -14,6 +14,9 @@ class Listener:
         self.fences = fences
         self.told: list[str] = []
 
+    async def foreseen(self, description: Description) -> None:
+        self.told.append(f"foreseen {description.film.name}")
+
     async def described(self, description: Description) -> None:
         self.told.append(f"described {description.film.name}")
 

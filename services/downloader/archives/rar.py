@@ -27,12 +27,13 @@ _FIRST_READ_BYTES = 512
 """Enough for nearly every header, so that one read brings it whole."""
 
 
-async def walk(read: Read, size_bytes: int, keyring: Keyring) -> Volume:
+async def walk(read: Read, size_bytes: int, keyring: Keyring, most_entries: int | None = None) -> Volume:
     """The headers of one volume of `size_bytes`.
 
     Reads headers only, and stops at the first entry that goes on in the next volume, as nothing of use
-    follows it. Raises `ArchiveRefused` for a header that is broken or lies (wrong CRC, outside of the volume,
-    too many), `NoFilm` for encrypted headers that no known password opens, and what `read` raises.
+    follows it, or after `most_entries`. Raises `ArchiveRefused` for a header that is broken or lies (wrong
+    CRC, outside of the volume, too many), `NoFilm` for encrypted headers that no known password opens, and
+    what `read` raises.
     """
     reader = _BlockReader(read, size_bytes)
     at = await reader.signature()
@@ -50,8 +51,8 @@ async def walk(read: Read, size_bytes: int, keyring: Keyring) -> Volume:
             main = block.fields
         elif block.kind == _Kind.FILE:
             entries.append(_entry(block))
-            if entries[-1].split_after:
-                more_volumes = True
+            if entries[-1].split_after or len(entries) == most_entries:
+                more_volumes = entries[-1].split_after
                 break
         elif block.kind == _Kind.END:
             more_volumes = bool(block.fields.vint() & _END_MORE_VOLUMES)

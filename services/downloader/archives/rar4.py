@@ -43,12 +43,12 @@ class Headers(msgspec.Struct, frozen=True, kw_only=True):
     entries: list[Entry]
 
 
-async def walk(read: Read, size_bytes: int, keyring: Keyring) -> Headers:
+async def walk(read: Read, size_bytes: int, keyring: Keyring, most_entries: int | None = None) -> Headers:
     """The headers of one volume of `size_bytes`.
 
-    Reads headers only, and stops at the first entry that goes on in the next volume. Raises `ArchiveRefused`
-    for a header that is broken or lies (wrong CRC, outside of the volume, too many), `NoFilm` for encrypted
-    headers that no known password opens, and what `read` raises.
+    Reads headers only, and stops at the first entry that goes on in the next volume, or after `most_entries`.
+    Raises `ArchiveRefused` for a header that is broken or lies (wrong CRC, outside of the volume, too many),
+    `NoFilm` for encrypted headers that no known password opens, and what `read` raises.
     """
     if await read(0, min(len(SIGNATURE), size_bytes)) != SIGNATURE:
         raise ArchiveRefused("a file that should be a RAR archive isn't one")
@@ -68,8 +68,8 @@ async def walk(read: Read, size_bytes: int, keyring: Keyring) -> Headers:
                 reader = _BlockReader(read, size_bytes, keyring)
         elif block.kind == _Kind.FILE:
             entries.append(_entry(block))
-            if entries[-1].split_after:
-                is_last = False
+            if entries[-1].split_after or len(entries) == most_entries:
+                is_last = not entries[-1].split_after
                 break
         elif block.kind == _Kind.END:
             number, is_last = _volume_number(block), not block.flags & _End.MORE_VOLUMES

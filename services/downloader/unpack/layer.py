@@ -1,7 +1,7 @@
 """Files that came out of an archive, as a source: what is in them is found like in posted ones."""
 
 import asyncio
-from collections.abc import AsyncGenerator, Sequence
+from collections.abc import AsyncGenerator, Collection, Sequence
 from pathlib import Path
 
 from services.downloader.source import (
@@ -52,8 +52,11 @@ class Layer:
     def bytes_received(self) -> int:
         return 0
 
+    async def open_first(self, files: Collection[int]) -> None:
+        """Everything is open."""
+
     async def open(self) -> None:
-        return
+        """Everything is open."""
 
     async def census(self) -> Census:
         files = [FileCensus() for _ in self._files]

@@ -3,7 +3,7 @@
 import asyncio
 from bisect import bisect_left
 from collections import defaultdict
-from collections.abc import AsyncGenerator, Iterable, Sequence
+from collections.abc import AsyncGenerator, Collection, Iterable, Sequence
 from contextlib import suppress
 from itertools import islice
 from pathlib import Path
@@ -72,6 +72,7 @@ class UsenetSource:
         engine.serve(self._keep, self._deliver)
         self._requests = Requests(self._engine, [post.date for post in nzb.files])
         self._survey: asyncio.Future[Surveyed] | None = None
+        self._is_resumed = False
 
     @property
     def files(self) -> Sequence[PostedFile]:
@@ -97,20 +98,30 @@ class UsenetSource:
 
     async def open(self) -> None:
         """See `Source.open`. Raises `BytesLost` if no server has any of the release."""
-        for record in await asyncio.to_thread(self._spool.resume):
-            self._resume(record)
-        for probe in range(PROBES_MAX):
-            await self._sweep(self._untold(probe))
-        if all(parts.size_bytes is None for parts in self._parts):
+        await self._resume_once()
+        everything = range(len(self._parts))
+        await self._learn_of(everything)
+        if not self._told(everything):
             raise BytesLost(f"no news server has this release ({self._any_reason()}); try another one")
+
+    async def open_first(self, files: Collection[int]) -> None:
+        await self._resume_once()
+        await self._learn_of(files)
+
+    async def _resume_once(self) -> None:
+        if not self._is_resumed:
+            self._is_resumed = True
+            for record in await asyncio.to_thread(self._spool.resume):
+                self._resume(record)
+
+    async def _learn_of(self, files: Collection[int]) -> None:
+        for probe in range(PROBES_MAX):
+            await self._sweep(self._untold(files, probe))
+        told = self._told(files)
         await self._sweep(
-            [
-                (file, slot)
-                for file in self._told()
-                for slot in self._parts[file].needed(self._head_span(file))
-            ]
+            [(file, slot) for file in told for slot in self._parts[file].needed(self._head_span(file))]
         )
-        for file in self._told():
+        for file in told:
             self._learn(file)
 
     async def census(self) -> Census:
@@ -342,16 +353,14 @@ class UsenetSource:
         if slot in self._lost[file] or self._message_id(place) is None:
             raise BytesLost(f"part {slot + 1} of posted file {file + 1} can't be had ({self._reason(place)})")
 
-    def _untold(self, probe: int) -> list[Place]:
-        """The next part to try of each file that hasn't told its size yet."""
-        return [
-            (file, slot)
-            for file, parts in enumerate(self._parts)
-            if parts.size_bytes is None and (slot := parts.telling(probe)) is not None
-        ]
+    def _untold(self, files: Iterable[int], probe: int) -> list[Place]:
+        """The next part to try of each of these files that hasn't told its size yet."""
+        untold = [file for file in files if self._parts[file].size_bytes is None]
+        probes = ((file, self._parts[file].telling(probe)) for file in untold)
+        return [(file, slot) for file, slot in probes if slot is not None]
 
-    def _told(self) -> list[int]:
-        return [file for file, parts in enumerate(self._parts) if parts.size_bytes is not None]
+    def _told(self, files: Iterable[int]) -> list[int]:
+        return [file for file in files if self._parts[file].size_bytes is not None]
 
     def _any_reason(self) -> str:
         return next(
