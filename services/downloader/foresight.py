@@ -81,11 +81,8 @@ def _claimed_bytes(placed: Sequence[tuple[Place, PostedFile]]) -> int:
 
 
 async def _foreseen(source: Source, files: Sequence[int]) -> Description | None:
-    sizes = [source.files[file].size_bytes for file in files]
-    first, second = [
-        await _walked(source, file, size) for file, size in zip(files[:2], sizes[:2], strict=True)
-    ]
-    last = await _walked(source, files[-1], sizes[-1], entries=1)
+    first, second = [await _walked(source, file) for file in files[:2]]
+    last = await _walked(source, files[-1], entries=1)
     if len(second.entries) != 1:
         return None
     volumes = [first, second, *(_like(second, number) for number in range(2, len(files) - 1)), last]
