@@ -26,6 +26,7 @@ from services.downloader.kinds import CONTENT_TYPES, container_of
 from services.downloader.progress import Reporter
 from services.downloader.publish import Progressive, Publication, Streaming, progressive
 from services.downloader.repair.blocks import NotEnoughBlocks, RecoveryFile, choose_volumes, needed_blocks
+from services.downloader.repair.hearing import Hearing
 from services.downloader.repair.packets import Par2File, Par2Set
 from services.downloader.repair.program import Job, repair
 from services.downloader.room import SPARE_BYTES, reserve
@@ -269,7 +270,6 @@ class Pipeline:
                 f"{lost / 1e6:.1f} MB of the release are gone from the news servers, "
                 "and it brings nothing to mend them with."
             )
-        self._reporter.stage = "repairing"
         await self._mend(needs.par2, needs.protected, needs.recovery_files)
         for index in needs.needed_files:
             if holes := self._source.holes(index):
@@ -297,9 +297,10 @@ class Pipeline:
         everything = [volume.file for volume in volumes]
         while True:
             await self._fill(chosen)
+            hearing = self._hear_of(par2)
             try:
                 mended = await repair(
-                    self._source, Job(par2=par2, protected=protected, recovery=chosen), self._scratch
+                    self._source, Job(par2=par2, protected=protected, recovery=chosen), self._scratch, hearing
                 )
             except NotEnoughBlocks:
                 # A chosen volume may have holes itself: then the others must do.
@@ -309,6 +310,14 @@ class Pipeline:
             else:
                 log.info("mended", blocks=needed, volumes=len(chosen), files=len(mended))
                 return
+
+    def _hear_of(self, par2: Par2Set) -> Hearing:
+        """Of a repair that begins now; its share is the progress."""
+        hearing, total_bytes = Hearing(len(par2.files)), sum(f.size_bytes for f in par2.files.values())
+        self._reporter.stage = "repairing"
+        self._reporter.total_bytes = total_bytes
+        self._reporter.done_bytes = lambda: int(hearing.share * total_bytes)
+        return hearing
 
     async def _write_sidecar(self, name: str, container: str, film: Film) -> None:
         facts = self._target.sidecar | {

@@ -4,7 +4,7 @@ import asyncio
 import os
 import signal
 import sys
-from collections.abc import AsyncGenerator, Sequence
+from collections.abc import AsyncGenerator, Callable, Sequence
 from contextlib import asynccontextmanager, suppress
 from pathlib import Path
 
@@ -60,10 +60,11 @@ async def confined_process(
             await process.wait()
 
 
-async def tail(said: asyncio.StreamReader | None) -> str:
-    """The end of what a program says, once it has said everything."""
+async def tail(said: asyncio.StreamReader | None, hear: Callable[[bytes], None] = lambda _: None) -> str:
+    """The end of what a program says, once it has said everything. `hear` is told all of it as it comes."""
     assert said is not None  # noqa: S101  it was started with a pipe
     kept = b""
     while piece := await said.read(KEPT_OUTPUT_BYTES):
+        hear(piece)
         kept = (kept + piece)[-KEPT_OUTPUT_BYTES:]
     return kept.decode(errors="replace")

@@ -17,6 +17,7 @@ from services.downloader import confined
 from services.downloader.describe import Description, NeedsRepairFirst, describe
 from services.downloader.errors import ScratchFull
 from services.downloader.repair.blocks import NotEnoughBlocks, choose_volumes, needed_blocks
+from services.downloader.repair.hearing import Hearing
 from services.downloader.repair.packets import parse
 from services.downloader.repair.program import Job, par2_program, repair, time_limit_s
 from services.downloader.source import Landed, Span, Urgency
@@ -91,7 +92,10 @@ async def test_a_film_with_holes_is_mended_in_its_spool(tmp_path: Path):
     job = await release.job()
     before = state_of(release.source.path(1))
 
-    assert await repair(release.source, job, release.scratch) == [0]
+    hearing = Hearing(len(job.par2.files))
+    assert await repair(release.source, job, release.scratch, hearing) == [0]
+    # The program has been heard to have looked through the files, multiplied, and looked again.
+    assert hearing.share > 2 / 3
 
     assert release.source.path(0).read_bytes() == FILM
     assert release.source.holes(0) == []

@@ -17,6 +17,7 @@ from services.downloader.processes import Limits, confined_process, tail
 from services.downloader.source import Source
 
 from .blocks import NotEnoughBlocks, needed_blocks
+from .hearing import Hearing
 from .packets import Par2File, Par2Set
 from .workshop import DATA, INDEX, Workshop
 
@@ -71,8 +72,10 @@ def time_limit_s(total_bytes: int, damaged: int) -> float:
     return min(_START_S + needed_s, _LONGEST_S)
 
 
-async def repair(source: Source, job: Job, scratch: Path) -> list[int]:
+async def repair(source: Source, job: Job, scratch: Path, hearing: Hearing | None = None) -> list[int]:
     """Mends the spool files of a filled set in place; the indices of those that were mended, in order.
+
+    `hearing` knows how far it is meanwhile.
 
     Works in a fresh directory in `scratch` and removes it. A spool file is replaced as a whole (rename),
     and then `source.mended` is told. Raises `NotEnoughBlocks` if more recovery volumes would help,
@@ -93,7 +96,8 @@ async def repair(source: Source, job: Job, scratch: Path) -> list[int]:
         if damaged > available:
             raise NotEnoughBlocks(damaged, available)
         workshop.link({file.file_id: source.path(index) for index, file in job.protected.items()})
-        await _run(program, directory, job.par2, damaged, available)
+        hearing = hearing or Hearing(len(job.par2.files))
+        await _run(program, directory, job.par2, damaged, available, hearing)
         return await _bring_back(source, job, workshop)
     except OSError as error:
         raise ScratchFull(f"the scratch disk failed while mending: {error.strerror}") from error
@@ -114,20 +118,22 @@ def _prove_room(source: Source, job: Job, scratch: Path) -> None:
         )
 
 
-async def _run(program: Path, directory: Path, par2: Par2Set, damaged: int, available: int) -> None:
+async def _run(
+    program: Path, directory: Path, par2: Par2Set, damaged: int, available: int, hearing: Hearing
+) -> None:
     sizes = [file.size_bytes for file in par2.files.values()]
     limit_s = time_limit_s(sum(sizes), damaged)
     cores = min(os.cpu_count() or 1, MOST_THREADS)
     limits = Limits(
         cpu_s=int(limit_s) * cores, memory_bytes=ADDRESS_SPACE_BYTES, file_bytes=max(sizes) + par2.slice_bytes
     )
-    arguments = ["repair", "-q", f"-m{MEMORY_MB}", f"-t{cores}", "-B", DATA, "--", INDEX]
+    arguments = ["repair", f"-m{MEMORY_MB}", f"-t{cores}", "-B", DATA, "--", INDEX]
     async with confined_process(
         program, arguments, limits, directory=directory, errors_to=asyncio.subprocess.STDOUT
     ) as process:
         try:
             async with asyncio.timeout(limit_s):
-                said = await tail(process.stdout)
+                said = await tail(process.stdout, hearing.hear)
                 status = await process.wait()
         except TimeoutError as late:
             raise WorldError(f"mending took longer than {limit_s:.0f} s and was stopped") from late
