@@ -4,6 +4,8 @@ from libs.common.security import sign
 
 FILM_PATH = "/film"
 TOKEN_HEADER = "x-matinee-play"  # noqa: S105  (where it is, not what it is)
+URGENCY_HEADER = "x-matinee-urgency"
+"""Whose a read of the film is: `fill` waits for the bytes as the fetching brings them; else a player's."""
 MEND_S = 300.0
 """How long a read waits for lost bytes to be mended before its response is broken off."""
 
