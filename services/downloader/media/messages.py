@@ -99,7 +99,7 @@ Said = Show | Ask | Drop
 
 
 class Answer(msgspec.Struct, frozen=True, kw_only=True):
-    """The envelope of an answer; its payload is what was asked for, unless `why_not` says why there is none."""
+    """An answer's envelope; its payload is what was asked for, unless `why_not` says why there is none."""
 
     number: int
     why_not: str | None = None

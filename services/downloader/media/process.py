@@ -10,6 +10,7 @@ from contextlib import asynccontextmanager, suppress
 from pathlib import Path
 from typing import Final
 
+import msgspec
 import structlog
 
 from services.downloader.media.messages import (
@@ -85,10 +86,12 @@ class MediaProcess:
             self._say(film)
 
     async def ask(self, question: Questions, *, is_for_store: bool = False) -> bytes:
-        """The answer's bytes. Raises `MediaFailed`. Cancelling lets the media process do something else.
+        """The answer's bytes, after `show`. Raises `MediaFailed`. Cancelling lets it do something else.
 
         `is_for_store`: no player waits for it, and it keeps no player waiting.
         """
+        if self._film is None:
+            raise MediaFailed("there is no film yet")
         if len(self._waiting) >= ASKED_MAX:
             raise MediaFailed("too much is asked of the media process at once")
         await self._running.wait()
@@ -144,8 +147,9 @@ class MediaProcess:
         finally:
             self._running.clear()
             self._process = None
-            with suppress(ProcessLookupError):
-                os.killpg(process.pid, signal.SIGKILL)
+            if process.returncode is None:
+                with suppress(ProcessLookupError):
+                    os.killpg(process.pid, signal.SIGKILL)
             await _closed(process, said)
         why = _why(process.returncode or 0)
         log.info("media_process_said", text=said.result()[-1000:])
@@ -155,7 +159,7 @@ class MediaProcess:
     async def _hear(self, process: asyncio.subprocess.Process) -> None:
         """Until it has nothing more to say, or says what it never should."""
         assert process.stdout  # noqa: S101  (it was started with a pipe)
-        with suppress(asyncio.IncompleteReadError):
+        with suppress(asyncio.IncompleteReadError, msgspec.DecodeError):
             while True:
                 prefix = await process.stdout.readexactly(PREFIX.size)
                 envelope_bytes, payload_bytes = PREFIX.unpack(prefix)

@@ -16,7 +16,7 @@ from services.downloader.media.messages import Show
 
 BLOCK_BYTES: Final = 256 * 1024
 CACHE_BYTES: Final = 64 << 20
-"""Of all readers together: the renditions of one segment lie interleaved, and are made one after the other."""
+"""Of all readers together: a segment's renditions lie interleaved, and are made one after the other."""
 FIRST_WINDOW_BYTES: Final = 512 * 1024
 WINDOW_BYTES: Final = 8 << 20
 """What one request asks for: little after a seek, then twice as much each time that all of it was wanted."""
@@ -158,7 +158,7 @@ class FilmReader(io.RawIOBase):
     def __init__(self, film: Show, blocks: Blocks, urgency: str) -> None:
         """`urgency`: `player` or `fill`."""
         super().__init__()
-        self._size_bytes = film.size_bytes
+        self.size_bytes = film.size_bytes
         self._blocks = blocks
         self._line = Line(film, urgency)
         self._place = 0
@@ -175,7 +175,7 @@ class FilmReader(io.RawIOBase):
         return self._place
 
     def seek(self, offset: int, whence: int = io.SEEK_SET, /) -> int:
-        base = {io.SEEK_SET: 0, io.SEEK_CUR: self._place, io.SEEK_END: self._size_bytes}[whence]
+        base = {io.SEEK_SET: 0, io.SEEK_CUR: self._place, io.SEEK_END: self.size_bytes}[whence]
         if base + offset < 0:
             raise ValueError(f"there is nothing at {base + offset}")
         self._place = base + offset
@@ -183,7 +183,7 @@ class FilmReader(io.RawIOBase):
 
     def read(self, size: int = -1, /) -> bytes:
         """As many bytes as asked for, fewer only at the film's end. Raises `ReadFailed`."""
-        left = max(self._size_bytes - self._place, 0)
+        left = max(self.size_bytes - self._place, 0)
         wanted = left if size < 0 else min(size, left)
         pieces: list[bytes] = []
         while wanted:
@@ -210,7 +210,7 @@ class FilmReader(io.RawIOBase):
             self._window = FIRST_WINDOW_BYTES
         elif self._line.is_used_up:
             self._window = min(self._window * 2, WINDOW_BYTES)
-        block = self._line.block(start, min(BLOCK_BYTES, self._size_bytes - start), self._window)
+        block = self._line.block(start, min(BLOCK_BYTES, self.size_bytes - start), self._window)
         self._expected = start + BLOCK_BYTES
         self._blocks.put(index, block)
         return block
