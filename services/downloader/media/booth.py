@@ -1,5 +1,7 @@
 """Where one hand answers: a reader, and what libav has made of the film so far."""
 
+from typing import BinaryIO, cast
+
 from services.downloader.errors import Unreadable
 from services.downloader.media.messages import (
     Describe,
@@ -13,8 +15,7 @@ from services.downloader.media.messages import (
     Segment,
     encode,
 )
-from services.downloader.media.presentation import Presentation
-from services.downloader.media.probe import probe
+from services.downloader.media.presentation import NeedsReading, Presentation, open_presentation, probe
 from services.downloader.media.reader import FilmReader
 
 
@@ -39,9 +40,9 @@ class Booth:
     def _answer(self, question: Questions) -> bytes:
         match question:
             case Probe():
-                return encode(probe(self._reader))
-            case Describe():
-                return encode(self._outline())
+                return encode(probe(self._film))
+            case Describe(may_read_all=may_read_all):
+                return encode(self._outline(may_read_all))
             case Master():
                 return self._presentation.master().encode()
             case Head():
@@ -58,10 +59,15 @@ class Booth:
                 return self._presentation.segment(self._known(question.rendition), question.number)
 
     @property
+    def _film(self) -> BinaryIO:
+        # It reads and seeks; nobody writes to it.
+        return cast("BinaryIO", self._reader)
+
+    @property
     def _presentation(self) -> Presentation:
+        """Reads no more of the film for its sake than its index, unless `Describe` has been allowed to."""
         if self._made is None:
-            self._reader.seek(0)
-            self._made = Presentation(self._reader)
+            self._made = open_presentation(self._film, may_read_all=False)
         return self._made
 
     def _known(self, rendition: str) -> str:
@@ -69,8 +75,13 @@ class Booth:
             raise NotToBeHad(f"the film has no {rendition}")
         return rendition
 
-    def _outline(self) -> Outline:
-        presentation = self._presentation
+    def _outline(self, may_read_all: bool) -> Outline:
+        try:
+            presentation = self._presentation
+        except NeedsReading:
+            if not may_read_all:
+                return Outline(needs_reading=True)
+            presentation = self._made = open_presentation(self._film, may_read_all=True)
         converted_bits_per_s = sum(one.bits_per_s for one in presentation.renditions if one.is_converted)
         converted_bytes = int(converted_bits_per_s * presentation.media.duration_s / 8)
         return Outline(
@@ -84,4 +95,6 @@ class Booth:
         self._reader.drop()
 
     def close(self) -> None:
+        if self._made:
+            self._made.close()
         self._reader.close()

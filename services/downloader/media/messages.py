@@ -33,6 +33,9 @@ class Probe(Question, frozen=True, kw_only=True):
 class Describe(Question, frozen=True, kw_only=True):
     """How the film is presented to browsers. Answered by an `Outline`."""
 
+    may_read_all: bool = False
+    """If it has no index that tells."""
+
 
 class Master(Question, frozen=True, kw_only=True):
     pass
@@ -62,12 +65,13 @@ Questions = Probe | Describe | Master | Playlist | Init | Segment | Head
 
 
 class Outline(msgspec.Struct, frozen=True, kw_only=True):
-    """What a presentation consists of."""
+    """What a presentation consists of. `needs_reading`: that can't be told without reading all of the film."""
 
-    renditions: tuple[str, ...]
-    segments: int
+    needs_reading: bool = False
+    renditions: tuple[str, ...] = ()
+    segments: int = 0
     """Of each rendition."""
-    stored_bytes: int
+    stored_bytes: int = 0
     """About how large movie.mp4 becomes."""
 
 

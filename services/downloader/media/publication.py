@@ -71,13 +71,23 @@ class Premiere:
 
     async def run(self) -> None:
         """Raises what `publish` raises; never for what the film is like."""
-        outline = (await self._theatre.look()).outline
+        outline = await self._outline()
         if outline and self._has_room(outline):
             await self._prepare(outline)
         if self._prepared is None:
             await self._run_original("movie")
         elif self._keep_original:
             await self._run_original("original")
+
+    async def _outline(self) -> Outline | None:
+        outline = (await self._theatre.look()).outline
+        if outline and outline.needs_reading:
+            try:
+                return await self._theatre.outline()
+            except MediaFailed as error:
+                log.warning("published_as_it_is", why=str(error))
+                return None
+        return outline
 
     def _has_room(self, outline: Outline) -> bool:
         try:

@@ -7,7 +7,7 @@ import msgspec
 import structlog
 
 from libs.common.media import Media
-from libs.common.plan import is_for_every_browser
+from libs.common.plan import PROBES, Device, is_for_every_browser, plan
 from libs.common.play import FILM_PATH
 from services.downloader.media.messages import (
     Describe,
@@ -23,7 +23,7 @@ from services.downloader.media.messages import (
     decode_outline,
 )
 from services.downloader.media.parts import Part
-from services.downloader.media.process import MediaFailed, MediaProcess, ProcessDied
+from services.downloader.media.process import MediaFailed, MediaProcess, NotToBeHad, ProcessDied
 from services.downloader.media.shelf import Shelf
 
 log = structlog.get_logger(__name__)
@@ -33,7 +33,11 @@ LOOK_S: Final = 60.0
 
 
 class Seen(msgspec.Struct, frozen=True, kw_only=True):
-    """What a look at a film has told. `outline`: how it is prepared, if that makes sense and can be done."""
+    """What a look at a film has told.
+
+    `media`: what is inside, if players can be given it prepared, or are better told why they can't.
+    `outline`: how it is prepared for the store; None if it isn't.
+    """
 
     media: Media | None = None
     outline: Outline | None = None
@@ -65,15 +69,23 @@ class Theatre:
         try:
             async with asyncio.timeout(LOOK_S):
                 media = decode_media(await self._process.ask(Probe()))
-                outline = None if is_for_every_browser(media) else await self._outline()
-                return Seen(media=media, outline=outline)
+                return Seen(media=media) if is_for_every_browser(media) else await self._outlined(media)
         except TimeoutError:
             return Seen(why_not="what is inside the film could not be read in time")
         except (MediaFailed, msgspec.DecodeError) as error:
             return Seen(why_not=str(error))
 
-    async def _outline(self) -> Outline:
-        return decode_outline(await self._shelf.get(Describe()))
+    async def _outlined(self, media: Media) -> Seen:
+        try:
+            outline = decode_outline(await self._shelf.get(Describe()))
+        except NotToBeHad as error:
+            is_hopeless = plan(media, Device.of(PROBES)).way == "cannot"
+            return Seen(media=media if is_hopeless else None, why_not=str(error))
+        if outline.needs_reading:
+            return Seen(
+                outline=outline, why_not="the film has no index, and is prepared when all of it is there"
+            )
+        return Seen(media=media, outline=outline)
 
     async def part(self, part: Part) -> bytes:
         """For a player. Raises `NotToBeHad`, and `MediaFailed` for what may work later."""
@@ -85,6 +97,10 @@ class Theatre:
             await asyncio.wait([self._looking])
 
     # For the store: in order, and once ---------------------------------------------------------------------
+
+    async def outline(self) -> Outline:
+        """Of a film that `needs_reading`: reads it along as it comes."""
+        return decode_outline(await self._for_store(Describe(may_read_all=True)))
 
     async def head(self) -> bytes:
         return await self._for_store(Head())

@@ -17,7 +17,7 @@ from typing import Final
 from services.downloader.confined import confine
 from services.downloader.media import messages
 
-MEMORY_BYTES: Final = 1 << 30
+MEMORY_BYTES: Final = 3 << 29
 LIFE_CPU_S: Final = 24 * 3600
 """Of the whole process: a film of a day, converted several times over. For one question see `crew.CPU_S`."""
 
