@@ -121,6 +121,8 @@ def _host(scope: Scope) -> str:
 def content_security_policy(settings: Settings, styles: Sequence[str]) -> str:
     """Everything from here, but for posters, and films when they are kept elsewhere (CSP Level 3).
 
+    A film that was prepared for browsers reaches the video element through the page (`connect-src`, `blob:`),
+    and its seek bar's pictures lie beside it.
     `styles`: inline style sheets that are allowed, by their hash.
     """
     films = [_origin(settings.public_url)]
@@ -131,8 +133,9 @@ def content_security_policy(settings: Settings, styles: Sequence[str]) -> str:
     return "; ".join(
         (
             "default-src 'self'",
-            f"img-src 'self' {_POSTERS} {_origin(settings.tmdb.url)}",
-            f"media-src 'self' {' '.join(films)}",
+            f"img-src 'self' {_POSTERS} {_origin(settings.tmdb.url)} {' '.join(films)}",
+            f"media-src 'self' blob: {' '.join(films)}",
+            f"connect-src 'self' {' '.join(films)}",
             f"style-src 'self' {hashes}".rstrip(),
             "object-src 'none'",
             "base-uri 'none'",
