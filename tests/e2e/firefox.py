@@ -1,9 +1,9 @@
 """Starts a Firefox that Playwright can drive: the distribution's own, over WebDriver BiDi.
 
-Playwright sends every new window `emulation.setMediaFeaturesOverride`, which Firefox does not know before the
-release after 153, and gives up at its refusal. So Playwright starts this program instead of Firefox: it starts
-Firefox, stands between the two, and turns that one command into `session.status`, which changes nothing. All
-else goes through as it is. As a program: `python firefox.py FIREFOX ARGUMENT…`; it ends with Firefox.
+Playwright sends for every visitor `emulation.setMediaFeaturesOverride`, which Firefox 153 does not know, and
+gives up at its refusal. So Playwright starts this program instead of Firefox: it starts Firefox, stands between
+the two, and turns that one command into `session.status`, which changes nothing. All else goes through as it
+is. As a program: `python firefox.py FIREFOX ARGUMENT…`; it ends with Firefox.
 """
 
 import asyncio

@@ -1,6 +1,7 @@
 """`python -m libs.sandbox.club DIR [NAME…]`: makes the club's reels, all or those, in a folder."""
 
 import argparse
+import os
 import sys
 import time
 from pathlib import Path
@@ -10,6 +11,8 @@ from libs.sandbox.club.reels import REELS, reel
 
 
 def main() -> int:
+    # SVT-AV1 tells much otherwise.
+    os.environ["SVT_LOG"] = "1"
     parser = argparse.ArgumentParser(prog="python -m libs.sandbox.club")
     parser.add_argument("directory", type=Path)
     parser.add_argument("names", nargs="*", choices=[[], *(known.name for known in REELS)], metavar="NAME")
@@ -21,9 +24,10 @@ def main() -> int:
             path = made(wanted, arguments.directory)
         except ReelError as error:
             is_whole = False
-            print(f"{wanted.name}: {error}", file=sys.stderr)
+            sys.stderr.write(f"{wanted.name}: {error}\n")
         else:
-            print(f"{path} {path.stat().st_size:,} bytes, {time.monotonic() - started:.1f} s", flush=True)
+            took_s = time.monotonic() - started
+            sys.stdout.write(f"{path}: {path.stat().st_size:,} bytes in {took_s:.1f} s\n")
     return 0 if is_whole else 1
 
 

@@ -173,8 +173,10 @@ def _video_frame(image: Image.Image) -> VideoFrame:
 def _sounds(container: OutputContainer, sound: Sound) -> Part:
     if sound.program:
         return _copied(container, _by_program(sound), sound.language)
-    stream = container.add_stream(sound.encoder, rate=content.SAMPLE_RATE_HZ, layout=sound.layout)
-    assert isinstance(stream, AudioStream)
+    stream = cast(
+        "AudioStream",
+        container.add_stream(sound.encoder, rate=content.SAMPLE_RATE_HZ, layout=sound.layout),
+    )
     if sound.bits_per_s:
         stream.bit_rate = sound.bits_per_s
     stream.options = {"flags": "+bitexact", "strict": "-2"}
@@ -209,7 +211,7 @@ def _by_program(sound: Sound) -> InputContainer:
     )
     if done.returncode != 0:
         raise ReelError(f"ffmpeg could not make {sound.encoder}: {done.stderr.decode()[-300:]}")
-    return av.open(BytesIO(done.stdout), format=sound.encoder)
+    return av.open(BytesIO(done.stdout), "r", format=sound.encoder)
 
 
 def _wave(language: str) -> bytes:
@@ -228,8 +230,8 @@ def _wave(language: str) -> bytes:
 
 def _texts(container: OutputContainer, kind: str) -> Part:
     if kind == "ass":
-        return _copied(container, av.open(BytesIO(content.ass().encode()), format="ass"), "fra")
-    source = av.open(BytesIO(content.subrip().encode()), format="srt")
+        return _copied(container, av.open(BytesIO(content.ass().encode()), "r", format="ass"), "fra")
+    source = av.open(BytesIO(content.subrip().encode()), "r", format="srt")
     if kind == "subrip":
         return _copied(container, source, "eng")
     stream = container.add_mux_stream("mov_text")
