@@ -1,7 +1,7 @@
 """Starts a Firefox that Playwright can drive: the distribution's own, over WebDriver BiDi.
 
 Playwright sends for every visitor `emulation.setMediaFeaturesOverride`, which Firefox 153 does not know, and
-gives up at its refusal. So Playwright starts this program instead of Firefox: it starts Firefox, stands between
+gives up at its refusal. So Playwright starts this program instead of Firefox: it starts one, stands between
 the two, and turns that one command into `session.status`, which changes nothing. All else goes through as it
 is. As a program: `python firefox.py FIREFOX ARGUMENT…`; it ends with Firefox.
 """

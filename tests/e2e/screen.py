@@ -1,4 +1,4 @@
-"""What is seen and heard of a reel of the Codec Club: which picture is on the screen, which language sounds."""
+"""What is seen and heard of a reel of the Codec Club: which picture is on the screen, which tongue sounds."""
 
 from typing import TypedDict, cast
 
