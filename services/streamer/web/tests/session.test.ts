@@ -57,8 +57,8 @@ test("a play session is asked for by its job", async () => {
   gateway = await openGateway({
     "POST /v1/session/start": (_, response) => reply(response, 200, { streamUrl: "/v1/stream/s1", playable: true }),
   });
-  expect(await new Api(new Session(gateway.base)).startSession("job_1")).toEqual({ streamUrl: "/v1/stream/s1", playable: true });
-  expect(gateway.asked[0]?.body).toBe('{"jobId":"job_1"}');
+  expect(await new Api(new Session(gateway.base)).startSession("job_1", ["flac"])).toEqual({ streamUrl: "/v1/stream/s1", playable: true });
+  expect(gateway.asked[0]?.body).toBe('{"jobId":"job_1","deviceCaps":{"codecs":["flac"]}}');
 });
 
 test("an expired session is renewed once for all who wait, and each asks again", async () => {

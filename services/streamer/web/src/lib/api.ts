@@ -1,4 +1,5 @@
 import { ApiError, send, type Call } from "./http";
+import type { Media, Plan } from "./media";
 import type { Session } from "./session.svelte";
 
 export interface Movie {
@@ -82,20 +83,22 @@ export interface JobPage {
   total: number;
 }
 
-export interface Stream {
-  url: string;
-  content_type: string;
-  size_bytes: number;
-  expires_at: string;
-}
-
-/** A film played while it is fetched. `streamUrl` is the gateway's own, and refuses while not `playable`. */
+/**
+ * A film to play, fetched or not. `streamUrl` is the gateway's own, and refuses while not `playable`: by it the film's
+ * file (`file`), and below it the form that was prepared for browsers (`hls`) and what goes with the film.
+ */
 export interface PlaySession {
   sessionId: string;
   jobId: string;
   playable: boolean;
   streamUrl: string;
+  mode?: "file" | "hls" | null;
+  plan?: Plan | null;
+  media?: Media | null;
+  durationS?: number | null;
 }
+
+export type ShowingEvent = "buffering" | "fallback" | "error" | "first_frame";
 
 export interface Watched {
   movie_id: number;
@@ -159,13 +162,15 @@ export class Api {
     return this.#call(`/jobs?${query}`, { signal });
   }
 
-  stream(jobId: string): Promise<Stream> {
-    return this.#call(`/movies/${encodeURIComponent(jobId)}/stream`);
+  /** To play the job's film now, on a device that plays these codecs (RFC 6381). */
+  startSession(jobId: string, codecs: readonly string[]): Promise<PlaySession> {
+    return this.#send("/v1/session/start", { method: "POST", body: { jobId, deviceCaps: { codecs } } });
   }
 
-  /** To play the job's film now, from whoever fetches it. */
-  startSession(jobId: string): Promise<PlaySession> {
-    return this.#send("/v1/session/start", { method: "POST", body: { jobId } });
+  /** Tells how the showing goes; `value` is in seconds. Nobody waits for it, and nothing depends on it. */
+  tell(sessionId: string, kind: ShowingEvent, value?: number): void {
+    const body = { sessionId, kind, ...(value === undefined ? {} : { value }) };
+    this.#send("/v1/session/events", { method: "POST", body }).catch(() => undefined);
   }
 
   /** Whether a play session's address still leads to its film. */

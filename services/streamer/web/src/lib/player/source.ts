@@ -1,0 +1,55 @@
+import type { PlaySession } from "../api";
+
+export interface SoundTrack {
+  name: string;
+  language: string | null;
+}
+
+/** `line`: it broke or was refused. `decoder`: this browser can't play what came. */
+export type SourceFault = "line" | "decoder";
+
+export interface SourceEvents {
+  sounds: (tracks: SoundTrack[], chosen: number) => void;
+  fault: (fault: SourceFault) => void;
+  /** The browser's decoder stumbled and is set up anew; the film goes on. */
+  recovered: () => void;
+}
+
+/** What feeds the video element. */
+export interface Source {
+  /** Whether errors of the video element are this source's own business. */
+  readonly guardsVideo: boolean;
+  chooseSound(number: number): void;
+  stop(): void;
+}
+
+const MASTER = "movie.m3u8";
+
+/** Gives the film to the video element, from `startS` on. Rejects if the page's own player can't be loaded. */
+export async function openSource(
+  video: HTMLVideoElement,
+  session: PlaySession,
+  startS: number,
+  events: SourceEvents,
+  isWanted: () => boolean,
+): Promise<Source | null> {
+  if (session.mode !== "hls") return plainSource(video, session.streamUrl);
+  const { default: Hls } = await import("hls.js");
+  if (!isWanted()) return null;
+  const address = `${session.streamUrl}/${MASTER}`;
+  if (!Hls.isSupported()) return plainSource(video, address);
+  const { HlsSource } = await import("./hls");
+  return isWanted() ? new HlsSource(Hls, video, address, startS, events) : null;
+}
+
+/** The browser's own way: a file, or a playlist in browsers that play those. */
+function plainSource(video: HTMLVideoElement, address: string): Source {
+  video.src = address;
+  // The address may be the same as before, and then only this makes a failed player start over.
+  video.load();
+  return {
+    guardsVideo: false,
+    chooseSound: () => undefined,
+    stop: () => video.removeAttribute("src"),
+  };
+}
