@@ -1,25 +1,17 @@
-"""A whole Matinee and a real Chromium. Every visitor has a browser profile of their own."""
+"""A whole Matinee and a real browser. Every visitor has a browser profile of their own."""
 
-import os
-import shutil
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from playwright.sync_api import Browser, Error, StorageState, expect, sync_playwright
+from playwright.sync_api import Browser, StorageState, expect, sync_playwright
 
+from tests.e2e import browsers
 from tests.e2e.premieres import Premieres
 from tests.e2e.visitor import Visitor
 from tests.e2e.visitors import Visitors
 from tests.support.box import PASSWORD, RunningBox
 from tests.support.internet import Internet
-
-PROGRAMS = ("chromium", "chromium-browser", "google-chrome")
-ARGUMENTS = [
-    "--disable-gpu",
-    "--disable-background-networking",
-    "--autoplay-policy=no-user-gesture-required",
-]
 
 expect.set_options(timeout=15_000)
 
@@ -31,23 +23,15 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
             item.add_marker(pytest.mark.e2e)
 
 
-# Chromium -----------------------------------------------------------------------------------------------
+# Browsers -----------------------------------------------------------------------------------------------
 
 
 @pytest.fixture(scope="module")
-def browser() -> Iterator[Browser]:
-    program = next(filter(None, map(shutil.which, PROGRAMS)), None)
-    # Chromium's own sandbox doesn't start for root.
-    arguments = [*ARGUMENTS, *(["--no-sandbox"] if os.geteuid() == 0 else [])]
+def browser(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Browser]:
+    """Chromium, or what a module asks for by an indirect parameter."""
+    name: browsers.BrowserName = getattr(request, "param", "chromium")
     with sync_playwright() as playwright:
-        try:
-            browser = playwright.chromium.launch(executable_path=program, args=arguments)
-        except Error as error:
-            name = program or "playwright's own Chromium"
-            pytest.fail(
-                f"{name} did not start. Install Chromium or Chrome so that one of {', '.join(PROGRAMS)} "
-                f"is on the PATH. It said: {error.message[:500]}"
-            )
+        browser = browsers.start(playwright, name, tmp_path_factory.mktemp(name))
         yield browser
         browser.close()
 

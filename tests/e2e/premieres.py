@@ -35,8 +35,8 @@ class Premieres:
         self._film.write_bytes(internet.film_of(SHORT_FILM_ID))
         self._next_id = FIRST_ID
 
-    def give(self, title: str, *endings: str, packing: str = "plain") -> Premiere:
-        """A new title, and a post of a film for each ending of a release's name."""
+    def give(self, title: str, *endings: str, packing: str = "plain", film: Path | None = None) -> Premiere:
+        """A new title, and a post of a film (the short one) for each ending of a release's name."""
         movie_id = self._next_id
         self._next_id += 1
         imdb_id = f"tt{movie_id}9"
@@ -44,6 +44,6 @@ class Premieres:
         names = tuple(f"{title.replace(' ', '.')}.2024.{ending}" for ending in endings)
         for name in names:
             self._internet.post(
-                self._film, name, imdb_id=imdb_id, article_bytes=ARTICLE_BYTES, packing=packing
+                film or self._film, name, imdb_id=imdb_id, article_bytes=ARTICLE_BYTES, packing=packing
             )
         return Premiere(movie_id, title, names)

@@ -123,6 +123,15 @@ class Visitor:
         assert there["time_s"] > to_s - 0.001, there  # browsers round to microseconds
         wait_for(lambda: self._has_moved(there, to_s + 0.3), 15, self._picture)
 
+    def choose(self, menu: str, label: str) -> None:
+        """Another one in a menu of the player's, by what the label begins with."""
+        self.player.hover()
+        button = self.page.get_by_test_id(menu)
+        button.click()
+        self.page.get_by_role("radio", name=re.compile(f"^{label}")).first.click()
+        if button.get_attribute("aria-expanded") == "true":
+            button.click()
+
     def duration_s(self) -> float:
         return float(self.player.evaluate("video => video.duration"))
 
