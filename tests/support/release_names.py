@@ -323,6 +323,7 @@ SERIES: dict[str, dict[str, Any]] = {
         "resolution": "720p",
         "source": "WEB-DL",
         "codec": "H.265",
+        "seasons": (1, 2, 3, 4),
         "flags": ("MULTI-SEASON",),
     },
     "Harbour Street Season 2 Episode 5 1080p": {

@@ -1,0 +1,189 @@
+"""Where things are in a name: the title first, and the words about it behind."""
+
+import re
+from collections.abc import Iterable, Sequence
+
+import msgspec
+
+from libs.common.release_groups import leading_group
+from libs.common.release_languages import CHINESE, LANGUAGE_CODES, LANGUAGES
+from libs.common.release_numbers import YEARS, Numbers, find_bare, find_numbers
+from libs.common.release_text import Span
+from libs.common.release_words import (
+    AUDIO,
+    BIT_DEPTH,
+    CODEC,
+    EDITION,
+    FLAGS,
+    HDR,
+    NOISE,
+    RESOLUTION,
+    SHORT_SOURCE,
+    SOURCE,
+    VAGUE_RESOLUTION,
+    Found,
+    Lookup,
+)
+
+_HARD = (RESOLUTION, SOURCE, CODEC, AUDIO, BIT_DEPTH, HDR)
+_SOFT = (EDITION, FLAGS, LANGUAGES, LANGUAGE_CODES, CHINESE, VAGUE_RESOLUTION, NOISE)
+_YEAR = re.compile(r"(?<![0-9A-Za-z])((?:19|20)\d\d)(?![0-9A-Za-z])")
+_FIRST_YEAR = re.compile(r"[ ]*[(\[]((?:19|20)\d\d)[)\]][ .-]*(?=\w)")
+_COUNTED_BEFORE = re.compile(r"[ .]-[ .]?\d{1,4}(?:\.\d)?[ .]?[(\[]?$")
+_TITLE_BEHIND = re.compile(r"[)\]]?[ .]?[/|][ .]?([^\[\](){}|/]{2,80}?)(?=[ .]?[\[(/|]|$)")
+_ARTICLES = {"", "the", "a", "an", "der", "die", "das", "le", "la", "les", "el", "il"}
+_EAST_ASIAN = re.compile(r"[\u3041-\u30ff\u4e00-\u9fff]")
+
+
+class Outline(msgspec.Struct, frozen=True, kw_only=True):
+    """Titles in `regions` up to `title_end`, words about the release from `tags` on."""
+
+    text: str
+    regions: Sequence[Span]
+    title_end: int
+    tags: int
+    leading_group: Span | None
+    numbers: Numbers | None
+    year: Found | None
+    resolution: Found | None
+    source: Found | None
+    hard: Sequence[Found]
+    """Words that no title has: resolution, source, codec, audio."""
+
+
+def outline(look: Lookup) -> Outline:
+    """Of a name without folders and endings (`release_text.read`)."""
+    text = look.text
+    leading, begin = leading_group(text)
+    first_year = _FIRST_YEAR.match(text, begin)
+    begin = first_year.end() if first_year else begin
+    numbers = find_numbers(text, begin, anime=leading is not None or _EAST_ASIAN.search(text) is not None)
+    words = {kind: look.find(kind, begin) for kind in _HARD}
+    hard = min(
+        (found[0].start for found in words.values() if found and found[0].start > begin), default=len(text)
+    )
+    source = next(iter(words[SOURCE]), None)
+    if numbers is None and source and source.value in ("HDTV", "SDTV"):
+        bare = find_bare(text, begin)
+        numbers = bare if bare and bare.end <= hard else None
+    bound = min(hard, numbers.start) if numbers else hard
+    year = Found(*first_year.span(1), first_year[1]) if first_year else _year(text, begin, bound, numbers)
+    bound = min(bound, year.start) if year and year.start >= begin else bound
+    source = source or _short_source(look, begin, bound)
+    hard = min(hard, source.start) if source else hard
+    bound = min(bound, hard)
+    title_end = _peeled_title(look, begin, bound, only_sure=bound != hard)
+    resolution = next(iter(words[RESOLUTION]), None) or next(
+        iter(look.find(VAGUE_RESOLUTION, title_end)), None
+    )
+    return Outline(
+        text=text,
+        regions=_regions(text, begin, title_end, numbers),
+        title_end=title_end,
+        tags=_tags(look, title_end, hard, numbers),
+        leading_group=leading,
+        numbers=numbers,
+        year=year,
+        resolution=resolution,
+        source=source,
+        hard=[found for kind in (SOURCE, AUDIO, RESOLUTION, CODEC, BIT_DEPTH) for found in words[kind]],
+    )
+
+
+def _year(text: str, begin: int, bound: int, numbers: Numbers | None) -> Found | None:
+    """The last year before the first other mark, for a film's title may have years in it; else one after."""
+    years = [
+        Found(match.start(), match.end(), match[1])
+        for match in _YEAR.finditer(text, begin)
+        if int(match[1]) in YEARS and not (numbers and numbers.start <= match.start() < numbers.end)
+    ]
+    before = [year for year in years if year.start < bound and text[begin : year.start].strip(" .[(-")]
+    after = [year for year in years if year.start > bound]
+    return before[-1] if before else after[0] if after else None
+
+
+def _short_source(look: Lookup, begin: int, bound: int) -> Found | None:
+    """A source in two or three letters: any after the title, before it only what can't be a word of it."""
+    text, found = look.text, look.find(SHORT_SOURCE, begin + 1)
+    return next(
+        (
+            short
+            for short in found
+            if short.start >= bound or bound == len(text) or text[short.start - 1] in "[("
+        ),
+        None,
+    )
+
+
+def _tags(look: Lookup, title_end: int, hard: int, numbers: Numbers | None) -> int:
+    """Between an episode's number and the first hard word may stand its title, with any words in it."""
+    if numbers is None or numbers.end >= hard:
+        return title_end
+    return _peeled(look.text, hard, _soft(look, numbers.end, hard))
+
+
+def _peeled_title(look: Lookup, begin: int, end: int, *, only_sure: bool) -> int:
+    """Where the title ends: the words behind it, back from `end`, are about the release.
+
+    Before a year or an episode the title may end in any word: then only phrases and upper case are sure.
+    """
+    text = look.text
+    mixed_case = any(character.islower() for character in text[begin:end])
+    words = [
+        found
+        for found in _soft(look, begin, end)
+        if text[begin : found.start].strip(" .-[(").lower() not in _ARTICLES
+        and _sure(text[found.start : found.end], found, mixed_case, only_sure=only_sure)
+    ]
+    end = _peeled(text, end, words)
+    counted = _COUNTED_BEFORE.search(text, begin, end) if only_sure else None
+    return counted.start() if counted and counted.start() > begin else end
+
+
+def _soft(look: Lookup, begin: int, end: int) -> list[Found]:
+    return [found for kind in _SOFT for found in look.find(kind, begin) if found.end <= end]
+
+
+def _peeled(text: str, end: int, words: Iterable[Found]) -> int:
+    for found in sorted(words, key=lambda found: (found.end, -found.start), reverse=True):
+        if found.end <= end and not text[found.end : end].strip(" .-[](){}+,&/|"):
+            end = found.start
+    return end
+
+
+def _sure(said: str, found: Found, mixed_case: bool, *, only_sure: bool) -> bool:
+    if said in ("3D", "4K") or re.search(r"[ .-]", said):
+        return True
+    shouted = mixed_case and said.isupper()
+    edition = found.value in _EDITIONS and len(said) > 3
+    return edition or (shouted and len(said) > 3) or (not only_sure and (shouted or len(said) > 3))
+
+
+_EDITIONS = {
+    "Director's Cut",
+    "Extended",
+    "Unrated",
+    "Uncut",
+    "Theatrical",
+    "Remastered",
+    "Despecialized",
+    "Fan Edit",
+    "IMAX",
+    "2in1",
+}
+
+
+def _regions(text: str, begin: int, title_end: int, numbers: Numbers | None) -> list[Span]:
+    """The title's, and that of the same in another language behind the numbers: Один (S1E2) / One (S1E2)."""
+    behind = _TITLE_BEHIND.match(text, numbers.end) if numbers else None
+    return [(begin, title_end), *([behind.span(1)] if behind else [])]
+
+
+def overlapping(found: Found, others: Iterable[Found]) -> bool:
+    """Whether it is a piece of one of them (the DL of WEB-DL)."""
+    return any(other.start <= found.start and found.end <= other.end for other in others)
+
+
+def soft_words(look: Lookup, start: int) -> list[Found]:
+    """Editions, flags, languages, and what says nothing, from `start` on."""
+    return [found for words in (*_SOFT, HDR, BIT_DEPTH) for found in look.find(words, start)]
