@@ -22,7 +22,7 @@ SEGMENT_MAX_S = 60
 """What one segment may last: it is held in memory, and nobody waits longer for a seek."""
 KEYS_MAX = 500_000
 HEAD_PICTURES, HEAD_PICTURES_MAX = 16, 64
-"""How many pictures are read to know where the film begins, and how many to meet every sound's first packet."""
+"""How many pictures are read to know where the film begins; how many to meet every sound's first packet."""
 _INDEXED: Final = ("matroska", "mov", "avi", "flv")
 _BY_DECODING: Final = ("mov", "avi")
 _BY_BYTES: Final = ("mpegts", "mpeg")
