@@ -169,7 +169,7 @@ async def test_what_needs_nothing_is_published_as_it_came(
 
 
 async def test_what_was_mended_is_prepared_like_what_was_whole(box: Box, film: bytes) -> None:
-    box.internet.misbehave(nntp={"missing_every": {TORN: 12}})
+    box.internet.misbehave(nntp={"missing_every": {TORN: 40}})
     await box.queue(TORN)
     await box.run()
     found = stored(box)
