@@ -138,6 +138,11 @@ class JobState(Wire, frozen=True, kw_only=True):
         return _MOVIE_STATUS[self.phase]
 
     @property
+    def is_playable(self) -> bool:
+        """Its film can be played now: from the store, or from the instance, which knows what is inside."""
+        return self.phase is Phase.READY or (self.play is not None and self.is_probed)
+
+    @property
     def is_over(self) -> bool:
         """Nothing of it can be watched, now or later: a new job may be made for its title."""
         return self.phase in _OVER

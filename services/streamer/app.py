@@ -26,8 +26,9 @@ from services.streamer.api.inputs import JsonRequest
 from services.streamer.api.jobs import JobsController
 from services.streamer.api.movies import DiscoveryController, WatchingController
 from services.streamer.api.pages import DIST, page_routes
-from services.streamer.api.sessions import SessionsController, stream_route
+from services.streamer.api.sessions import SessionsController
 from services.streamer.api.shell import Shell, content_security_policy
+from services.streamer.api.stream import stream_route
 from services.streamer.auth.guards import Gate, own_page_only, owner_only
 from services.streamer.auth.owner import Owner
 from services.streamer.auth.sessions import Sessions
@@ -36,8 +37,10 @@ from services.streamer.jobs import Jobs
 from services.streamer.metrics import Figures
 from services.streamer.names import Names
 from services.streamer.playback import Playback
+from services.streamer.players import PlayerEvents
 from services.streamer.progress import ProgressBoard, follow_progress
 from services.streamer.projections.jobs import apply
+from services.streamer.published import Published
 from services.streamer.push import Push
 from services.streamer.relay import Relay
 from services.streamer.requests import Requests
@@ -78,9 +81,8 @@ async def body(service: Service) -> None:
     gate = Gate(secret, sessions, _now)
     url_ttl_s = settings.storage.url_ttl_s
     playback = Playback(bus, objects, projection, _now, url_ttl_s=url_ttl_s)
-    showings = Showings(secret, sessions, store, playback, _now, ttl_s=url_ttl_s)
-    relay = Relay()
-    service.on_close(relay.close)
+    published = Published(objects, url_ttl_s=url_ttl_s)
+    showings = Showings(secret, sessions, store, playback, published, _now, ttl_s=url_ttl_s)
     provided = {
         "bus": bus,
         "cookie_jar": Cookies(secure=settings.public_url.startswith("https:")),
@@ -88,6 +90,7 @@ async def body(service: Service) -> None:
         "jobs": Jobs(store, board),
         "owner": Owner(bus),
         "playback": playback,
+        "player_events": PlayerEvents(time.monotonic),
         "push": push,
         "requests": Requests(bus, store, projection, _now),
         "sessions": sessions,
@@ -95,7 +98,7 @@ async def body(service: Service) -> None:
         "store": store,
         "throttle": Throttle(time.monotonic),
     }
-    routes = [*file_routes(objects), stream_route(showings, relay)]
+    routes = [*file_routes(objects), stream_route(showings, published, Relay())]
     names = Names(settings.public_url, settings.gateway.host)
     app = _litestar(gate, names, routes, provided)
     service.serve(Shell(app, service.health, names, _policy(settings)))

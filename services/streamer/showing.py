@@ -2,29 +2,33 @@
 
 from collections.abc import Callable
 from datetime import datetime
+from typing import Literal
 
 import msgspec
 
 from libs.common.errors import ErrorCode, ServiceError
+from libs.common.events import Film
 from libs.common.jobs import JobState, Phase
-from libs.common.play import play_token
-from services.streamer.auth.passes import mint_pass, read_pass
+from libs.common.plan import Device, Plan, is_for_every_browser, plan
+from libs.common.play import FILM_PATH, MEDIA_PATH, play_token
+from services.streamer.auth.passes import Pass, mint_pass, read_pass
 from services.streamer.auth.sessions import Sessions
 from services.streamer.playback import Playback, why_not
+from services.streamer.published import Elsewhere, Found, Published
+from services.streamer.relay import Screening
 from services.streamer.store import JobStore, Kept
 
 OVER = "This play session is over; start a new one."
+OTHER_FORM = "The film is ready, in another form than it was fetched in; start a new session."
+
+PlayMode = Literal["file", "hls"]
 
 
-class AtInstance(msgspec.Struct, frozen=True, kw_only=True):
-    """The film is still being fetched: `host:port` of who does it, and what it asks for."""
+class Way(msgspec.Struct, frozen=True, kw_only=True):
+    """How a device gets a film: no mode if nothing can be played yet, no plan if its inside is unknown."""
 
-    address: str
-    token: str
-
-
-class InStore(msgspec.Struct, frozen=True, kw_only=True):
-    url: str
+    mode: PlayMode | None
+    plan: Plan | None
 
 
 class Showings:
@@ -34,6 +38,7 @@ class Showings:
         sessions: Sessions,
         store: JobStore,
         playback: Playback,
+        published: Published,
         now: Callable[[], datetime],
         *,
         ttl_s: int,
@@ -42,6 +47,7 @@ class Showings:
         self._sessions = sessions
         self._store = store
         self._playback = playback
+        self._published = published
         self._now = now
         self._ttl_s = ttl_s
 
@@ -52,26 +58,33 @@ class Showings:
         """
         state = job.state
         _refuse_if_over(state)
-        if is_playable(state):
+        if state.is_playable:
             await self._playback.remember(state.job_id)
         return mint_pass(
             self._secret,
             job_id=state.job_id,
             attempt=state.attempt,
+            is_of_ready=state.phase is Phase.READY,
             session=session,
             ttl_s=self._ttl_s,
             now=self._now(),
         )
 
-    async def where(self, showing: str) -> AtInstance | InStore:
-        """Where the film's bytes are now.
-
-        Raises ServiceError: NOT_FOUND if the play session or the film is over, CONFLICT if another release
-        is being fetched by now, INVALID_INPUT if nothing can be played yet, else why the job failed.
-        """
+    async def read(self, showing: str) -> Pass:
+        """What a play session's id says. Raises ServiceError: NOT_FOUND if it is over."""
         allowed = read_pass(self._secret, showing, self._now())
         if allowed is None or not await self._sessions.is_live(allowed.session):
             raise ServiceError(ErrorCode.NOT_FOUND, OVER)
+        return allowed
+
+    async def where(self, showing: str, part: str | None) -> Screening | Found:
+        """Where the film's bytes are now; or those of a part of its prepared form, by its name.
+
+        Raises ServiceError: NOT_FOUND if the play session or the film is over or there is no such part,
+        CONFLICT if another release or another form of it is played by now, INVALID_INPUT if nothing can be
+        played yet, else why the job failed; StoreError.
+        """
+        allowed = await self.read(showing)
         job = await self._store.job(allowed.job_id)
         if job is None:
             raise ServiceError(ErrorCode.NOT_FOUND, OVER)
@@ -81,17 +94,42 @@ class Showings:
             raise ServiceError(
                 ErrorCode.CONFLICT, "Another release of this film is being fetched now; start a new session."
             )
-        if state.phase is Phase.READY:
-            return InStore(url=(await self._playback.play(job)).url)
+        if state.phase is Phase.READY and state.film and state.ready_at:
+            return await self._in_store(job, state.film, state.ready_at, allowed, part)
         if state.play is None:
             raise ServiceError(ErrorCode.INVALID_INPUT, why_not(state))
-        token = play_token(self._secret, state.job_id, state.attempt, state.delivery)
-        return AtInstance(address=state.play.address, token=token)
+        return Screening(
+            address=state.play.address,
+            path=FILM_PATH if part is None else f"{MEDIA_PATH}{part}",
+            token=play_token(self._secret, state.job_id, state.attempt, state.delivery),
+        )
+
+    async def _in_store(
+        self, job: Kept, film: Film, ready_at: datetime, allowed: Pass, part: str | None
+    ) -> Found:
+        if part is not None and film.playlist_key is not None:
+            return await self._published.part(film, ready_at, part)
+        # Whoever has read some of one form must not go on in the other.
+        if part is not None or (film.playlist_key is not None and not allowed.is_of_ready):
+            raise ServiceError(ErrorCode.CONFLICT, OTHER_FORM)
+        return Elsewhere(url=(await self._playback.play(job)).url)
 
 
-def is_playable(state: JobState) -> bool:
-    """Whether its film can be played now: it is in the store, or an instance serves what it fetches."""
-    return state.phase is Phase.READY or state.play is not None
+def way_of(state: JobState, device: Device | None) -> Way:
+    """How this device gets the job's film now.
+
+    While it is fetched the file itself is played only if that file is what will be published, so that a
+    player can go on when it is ready; or if the device can't play it at all: then it is for other players.
+    """
+    planned = plan(state.media, device) if state.media else None
+    if not state.is_playable:
+        return Way(mode=None, plan=planned)
+    if state.phase is Phase.READY:
+        is_prepared = state.film is not None and state.film.playlist_key is not None
+    else:
+        is_prepared = state.media is not None and not is_for_every_browser(state.media)
+    is_shown = planned is None or planned.way != "cannot"
+    return Way(mode="hls" if is_prepared and is_shown else "file", plan=planned)
 
 
 def _refuse_if_over(state: JobState) -> None:

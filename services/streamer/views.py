@@ -60,7 +60,7 @@ def job_view(state: JobState, shown: Shown | None) -> JobView:
         status=state.movie_status,
         stage=_stage(state, now),
         progress=_percent(state, shown),
-        playable=state.phase is Phase.READY or state.play is not None,
+        playable=state.is_playable,
         error_message=state.error_message if is_troubled else None,
         error_code=state.error_code if is_troubled else None,
         release_title=pick.title if pick else None,

@@ -26,6 +26,7 @@ from libs.common.events import (
     MoviePage,
     Playable,
     Preparing,
+    Probed,
     Progress,
     Queued,
     Ready,
@@ -38,6 +39,7 @@ from libs.common.events import (
     TitleRef,
     Unavailable,
 )
+from libs.common.media import Media
 from libs.common.queries import Answers
 from libs.common.service import Service
 from libs.common.settings import Gateway, Settings
@@ -208,6 +210,10 @@ class Story:
             size_bytes=size_bytes,
             content_type="video/x-matroska",
         )
+
+    def probed(self, media: Media | None = None) -> Probed:
+        why_not = None if media else "It isn't a film."
+        return Probed(**self._head("probed", 1, 1), attempt=1, delivery=1, media=media, why_not=why_not)
 
     def preparing(self) -> Preparing:
         return Preparing(**self._head("preparing", 1, 1), attempt=1, delivery=1)

@@ -14,6 +14,7 @@ _BY_SUFFIX = {
     "m3u8": "application/vnd.apple.mpegurl",
     "vtt": "text/vtt",
     "srt": "application/x-subrip",
+    "ass": "text/x-ssa",
     "json": "application/json",
     "jpg": "image/jpeg",
     "png": "image/png",

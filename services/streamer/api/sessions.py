@@ -1,41 +1,59 @@
-"""/v1: play sessions, and the film itself while it is being fetched."""
+"""/v1/session: play sessions, and what their players tell of them."""
 
 import re
-from typing import Any, cast
+from typing import Annotated, cast
 
 import msgspec
 from litestar import Controller, post
 from litestar.di import NamedDependency
-from litestar.handlers import ASGIRouteHandler, asgi
 from litestar.params import JSONBody
-from litestar.types import Receive, Scope, Send
 
-from libs.common import ranges
 from libs.common.bus import Bus
 from libs.common.errors import ErrorCode, ServiceError
 from libs.common.events import GetMovie, MovieDetails
+from libs.common.media import Media
+from libs.common.plan import CODEC_CHARS_MAX, CODECS_MAX, Device, Plan
 from libs.common.queries import ask
 from services.streamer.api.errors import REFUSALS
 from services.streamer.api.inputs import AnyRequest, job_id_of, movie_id_of
+from services.streamer.api.stream import STREAM
 from services.streamer.auth.guards import Visitor
-from services.streamer.relay import Relay
+from services.streamer.players import PlayerEventKind, PlayerEvents
 from services.streamer.requests import Requests, Wish, title_of
-from services.streamer.showing import AtInstance, Showings, is_playable
+from services.streamer.showing import OVER, PlayMode, Showings, way_of
 from services.streamer.store import JobStore, Kept
 
-STREAM = "/v1/stream"
+LONGEST_MS = 3_600_000
 _FILM = re.compile(r"tmdb:movie:(\d{1,10})", re.ASCII)
+
+
+Codec = Annotated[str, msgspec.Meta(max_length=CODEC_CHARS_MAX)]
+
+
+class DeviceCaps(msgspec.Struct, frozen=True, kw_only=True):
+    """`codecs`: those of these to which `MediaSource.isTypeSupported` said yes, each in its `video/mp4` or
+    `audio/mp4`: avc1.640028, avc1.6e0028, hvc1.1.6.L120.90, hvc1.2.4.L153.B0, av01.0.08M.08, av01.0.08M.10,
+    vp09.00.10.08, mp4a.40.2, ac-3, ec-3, flac, opus. Others, and other keys, are passed over.
+    """
+
+    codecs: Annotated[tuple[Codec, ...], msgspec.Meta(max_length=CODECS_MAX)] = ()
+
+    @property
+    def device(self) -> Device | None:
+        """None if nothing is said: no device plays nothing."""
+        return Device.of(self.codecs) if self.codecs else None
 
 
 class SessionOrder(msgspec.Struct, frozen=True, kw_only=True, rename="camel", forbid_unknown_fields=True):
     """Either `titleId` (`tmdb:movie:603`; fetched if it isn't there) or `jobId` (that very job).
 
-    What a device can play and who is watching is taken, and makes no difference yet.
+    By what the device says that it plays its way to the film is planned; without, what plays everywhere.
+    Who is watching is taken, and makes no difference yet.
     """
 
     title_id: str | None = None
     job_id: str | None = None
-    device_caps: dict[str, Any] | None = None
+    device_caps: DeviceCaps | None = None
     subject_id: str | None = None
 
     def __post_init__(self) -> None:
@@ -55,14 +73,35 @@ class PickView(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
 
 
 class PlaySession(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
-    """`streamUrl` answers GET and HEAD with ranges, with no further credential; 400 while not `playable`."""
+    """`streamUrl` and what is below it answers GET and HEAD, without credentials; 400 while not `playable`.
+
+    `mode`: `file` plays `streamUrl` itself, with ranges; `hls` plays `{streamUrl}/movie.m3u8`, which has
+    `video.m3u8` and `sound-{k}.m3u8`; null while not `playable`: ask again. In both there may be, by the
+    numbers of `media`, `text-{k}.vtt`, `text-{k}.ass`, `text-{k}.sup`, and `sprites.vtt`. `plan` and `media`
+    are null if nobody knows what is inside. With a plan `cannot` the file is there for other players.
+    409 of any address: another release, or another form of this one; start a new session and go on there.
+    """
 
     session_id: str
     job_id: str
     playable: bool
+    mode: PlayMode | None
+    plan: Plan | None
+    media: Media | None
+    duration_s: float | None
     pick: PickView | None
     stream_url: str
     next_hint: None = None
+
+
+class PlayerEvent(msgspec.Struct, frozen=True, kw_only=True, rename="camel", forbid_unknown_fields=True):
+    """What happened to a session's player: `first_frame` (`value`: ms since the session was asked for),
+    `buffering` (`value`: ms that it stood still), `fallback` (another way to play is taken) or `error`.
+    """
+
+    session_id: Annotated[str, msgspec.Meta(max_length=300)]
+    kind: PlayerEventKind
+    value: Annotated[float, msgspec.Meta(ge=0, le=LONGEST_MS)] | None = None
 
 
 class SessionsController(Controller):
@@ -88,7 +127,22 @@ class SessionsController(Controller):
         if job is None:
             raise ServiceError(ErrorCode.NOT_FOUND, "Job not found")
         session_id = await showings.start(job, cast("Visitor", request.auth).session)
-        return _view(job, session_id)
+        return _view(job, session_id, data.device_caps)
+
+    @post("/events", status_code=204, responses=REFUSALS, summary="Tell how playing goes")
+    async def events(
+        self,
+        request: AnyRequest,
+        showings: NamedDependency[Showings],
+        player_events: NamedDependency[PlayerEvents],
+        data: JSONBody[PlayerEvent],
+    ) -> None:
+        """Counted for /metrics. 429 beyond 30 at once and one in two seconds: drop them then."""
+        visitor = cast("Visitor", request.auth)
+        allowed = await showings.read(data.session_id)
+        if allowed.session != visitor.session:
+            raise ServiceError(ErrorCode.NOT_FOUND, OVER)
+        player_events.tell(visitor.session, data.kind, data.value)
 
 
 async def _job_of_title(title_id: str, bus: Bus, store: JobStore, requests: Requests) -> Kept:
@@ -101,12 +155,17 @@ async def _job_of_title(title_id: str, bus: Bus, store: JobStore, requests: Requ
     return (await requests.request(title_of(movie), wish)).job
 
 
-def _view(job: Kept, session_id: str) -> PlaySession:
-    pick = job.state.pick
+def _view(job: Kept, session_id: str, caps: DeviceCaps | None) -> PlaySession:
+    pick, media = job.state.pick, job.state.media
+    way = way_of(job.state, caps.device if caps else None)
     return PlaySession(
         session_id=session_id,
         job_id=job.state.job_id,
-        playable=is_playable(job.state),
+        playable=job.state.is_playable,
+        mode=way.mode,
+        plan=way.plan,
+        media=media,
+        duration_s=media.duration_s if media else None,
         pick=PickView(
             release_id=pick.release_id, title=pick.title, quality=pick.quality, size_bytes=pick.size_bytes
         )
@@ -114,27 +173,3 @@ def _view(job: Kept, session_id: str) -> PlaySession:
         else None,
         stream_url=f"{STREAM}/{session_id}",
     )
-
-
-def stream_route(showings: Showings, relay: Relay) -> ASGIRouteHandler:
-    """What answers /v1/stream/{sessionId}: the film from the instance, or a redirect to where it is kept."""
-
-    @asgi(STREAM, is_mount=True, copy_scope=True)
-    async def stream(scope: Scope, receive: Receive, send: Send) -> None:
-        method = str(scope.get("method"))
-        if method not in ("GET", "HEAD"):
-            raise ServiceError(ErrorCode.INVALID_INPUT, "A film can only be read: GET or HEAD.")
-        answer = cast("ranges.Send", send)
-        found = await showings.where(scope["path"].strip("/"))
-        if isinstance(found, AtInstance):
-            headers = {
-                name.decode("latin-1").lower(): value.decode("latin-1") for name, value in scope["headers"]
-            }
-            asked = (method, headers)
-            await relay.pass_on(found.address, found.token, asked, cast("ranges.Receive", receive), answer)
-            return
-        redirect = {"location": found.url, "content-length": "0"}
-        await ranges.send_start(answer, ranges.Plan(status=307, headers=redirect, start=0, length=0))
-        await answer({"type": "http.response.body", "body": b"", "more_body": False})
-
-    return stream

@@ -121,21 +121,23 @@ def _host(scope: Scope) -> str:
 def content_security_policy(settings: Settings, styles: Sequence[str]) -> str:
     """Everything from here, but for posters, and films when they are kept elsewhere (CSP Level 3).
 
-    A film that was prepared for browsers reaches the video element through the page (`connect-src`, `blob:`),
-    and its seek bar's pictures lie beside it.
+    A player of HLS fetches a film's bytes itself and gives them to the browser as a `blob:`; its worker is
+    one too.
     `styles`: inline style sheets that are allowed, by their hash.
     """
     films = [_origin(settings.public_url)]
     if settings.storage.kind == "s3":
         # Its URLs are in path style: the bucket is no part of the host.
         films.append(_origin(settings.storage.endpoint))
+    stored = " ".join(films)
     hashes = " ".join(f"'sha256-{_sha256(style)}'" for style in styles)
     return "; ".join(
         (
             "default-src 'self'",
-            f"img-src 'self' {_POSTERS} {_origin(settings.tmdb.url)} {' '.join(films)}",
-            f"media-src 'self' blob: {' '.join(films)}",
-            f"connect-src 'self' {' '.join(films)}",
+            f"img-src 'self' {_POSTERS} {_origin(settings.tmdb.url)} {stored}",
+            f"media-src 'self' blob: {stored}",
+            f"connect-src 'self' {stored}",
+            "worker-src 'self' blob:",
             f"style-src 'self' {hashes}".rstrip(),
             "object-src 'none'",
             "base-uri 'none'",

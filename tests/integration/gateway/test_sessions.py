@@ -45,7 +45,8 @@ async def instance(tmp_path: Path) -> AsyncIterator[Instance]:
 async def playing(house: Running, bus: Bus, address: str) -> Story:
     """The job's story so far: it plays at that address."""
     story = Story(5, 1)
-    await applied(house, bus, await tell(bus, *story.up_to("downloading"), story.playable(address)))
+    events = [*story.up_to("downloading"), story.playable(address), story.probed()]
+    await applied(house, bus, await tell(bus, *events))
     return story
 
 
@@ -180,12 +181,19 @@ async def test_a_pass_is_worth_nothing_changed_late_or_after_signing_out(
         SECRET,
         job_id=story.job_id,
         attempt=1,
+        is_of_ready=False,
         session="cli",
         ttl_s=60,
         now=datetime.now(UTC) - timedelta(seconds=61),
     )
     forged = mint_pass(
-        b"x" * 32, job_id=story.job_id, attempt=1, session="cli", ttl_s=60, now=datetime.now(UTC)
+        b"x" * 32,
+        job_id=story.job_id,
+        attempt=1,
+        is_of_ready=False,
+        session="cli",
+        ttl_s=60,
+        now=datetime.now(UTC),
     )
     other_job = url.replace(story.job_id, f"{story.job_id[:-1]}2")
     for wrong in (

@@ -22,9 +22,17 @@ from libs.common.jobs import (
     event_id,
     new_job_id,
 )
+from libs.common.media import Media, Video
 
 START = datetime(2026, 11, 20, 12, 0, 0, tzinfo=UTC)
 JOB = "job_1_00"
+MEDIA = Media(
+    container="mkv",
+    duration_s=60.0,
+    bits_per_s=8_000_000,
+    video=Video(codec="h264", width=1920, height=1080),
+)
+OTHER_MEDIA = Media(container="mp4", duration_s=1.0, bits_per_s=1)
 TITLE = e.TitleRef(key="tmdb:movie:1", movie_id=1, name="Paper Lanterns")
 
 
@@ -76,6 +84,10 @@ class Story:
         more = {"address": f"127.0.0.1:{fence[0]}{fence[1]}", "size_bytes": 9, "content_type": "v"}
         return self._told(e.Playable, "playable", fence, **more)
 
+    def probed(self, *fence: int, media: Media | None = None) -> "Story":
+        why_not = None if media else "It isn't a film."
+        return self._told(e.Probed, "probed", fence, media=media, why_not=why_not)
+
     def preparing(self, *fence: int) -> "Story":
         return self._told(e.Preparing, "preparing", fence)
 
@@ -122,6 +134,7 @@ HAPPY = (
     .queued(1)
     .started(1, 1)
     .playable(1, 1)
+    .probed(1, 1, media=MEDIA)
     .preparing(1, 1)
     .ready(1, 1)
     .watched()
@@ -133,11 +146,13 @@ SECOND_RELEASE = (
     .requested()
     .queued(1, alternatives=1)
     .started(1, 1)
+    .probed(1, 1, media=OTHER_MEDIA)
     .attempt_failed(1, 1)
     .queued(2)
     .started(2, 1)
     .started(2, 2)
     .playable(2, 2)
+    .probed(2, 2)
     .preparing(2, 2)
     .ready(2, 2)
     .watched()
@@ -154,12 +169,13 @@ STORIES = [HAPPY, SECOND_RELEASE, GIVEN_UP, NOTHING]
         (HAPPY, 1, Phase.REQUESTED, "queued"),
         (HAPPY, 2, Phase.QUEUED, "queued"),
         (HAPPY, 3, Phase.DOWNLOADING, "downloading"),
-        (HAPPY, 5, Phase.PREPARING, "preparing"),
-        (HAPPY, 7, Phase.READY, "ready"),
-        (HAPPY, 8, Phase.EXPIRED, "deleted"),
-        (HAPPY, 9, Phase.DELETED, "deleted"),
-        (SECOND_RELEASE, 4, Phase.WAITING, "queued"),
-        (SECOND_RELEASE, 12, Phase.READY, "ready"),
+        (HAPPY, 5, Phase.DOWNLOADING, "downloading"),
+        (HAPPY, 6, Phase.PREPARING, "preparing"),
+        (HAPPY, 8, Phase.READY, "ready"),
+        (HAPPY, 9, Phase.EXPIRED, "deleted"),
+        (HAPPY, 10, Phase.DELETED, "deleted"),
+        (SECOND_RELEASE, 5, Phase.WAITING, "queued"),
+        (SECOND_RELEASE, 14, Phase.READY, "ready"),
         (GIVEN_UP, 5, Phase.FAILED, "error"),
         (NOTHING, 2, Phase.FAILED, "error"),
     ],
@@ -173,8 +189,8 @@ def test_a_ready_job_says_what_there_is() -> None:
     state = fold(SECOND_RELEASE.events)
     assert state.film is not None
     assert state.film.size_bytes == 202
-    assert state.ready_at == SECOND_RELEASE.events[9].at
-    assert state.last_watched_at == SECOND_RELEASE.events[10].at
+    assert state.ready_at == SECOND_RELEASE.events[11].at
+    assert state.last_watched_at == SECOND_RELEASE.events[12].at
     assert (state.error_code, state.error_message) == (None, None)
     assert [f.release_id for f in state.failures] == ["rel_1"]
 
@@ -195,7 +211,13 @@ def test_an_attempt_that_is_over_has_no_say(story: Story, data: st.DataObject) -
     state = fold(story.events[:cut])
     fence = data.draw(fences.filter(lambda f: f != (state.attempt, state.delivery)))
     late = (
-        Story().playable(*fence).preparing(*fence).ready(*fence).attempt_failed(*fence, blame="world").events
+        Story()
+        .playable(*fence)
+        .probed(*fence, media=OTHER_MEDIA)
+        .preparing(*fence)
+        .ready(*fence)
+        .attempt_failed(*fence, blame="world")
+        .events
     )
     assert fold([*story.events[:cut], *late]) == state
 
@@ -211,7 +233,8 @@ def test_no_order_of_events_raises_or_leaves_an_end(events: list[e.JobEvent]) ->
             assert after.phase is before.phase
         if before.phase is Phase.READY:
             assert after.phase in (Phase.READY, Phase.EXPIRED, Phase.DELETED)
-            assert after.film == before.film
+            assert (after.film, after.media) == (before.film, before.media)
+        assert after.is_probed or after.media is None
 
 
 @given(st.sampled_from(STORIES), st.data())
@@ -249,6 +272,36 @@ def test_a_redelivery_starts_the_download_over() -> None:
 def test_a_film_is_played_from_the_instance_that_runs_and_no_other(after: Story, address: str | None) -> None:
     state = fold([*Story().requested().queued(1).started(1, 1).playable(1, 1).events, *after.events])
     assert (state.play.address if state.play else None) == address
+
+
+@pytest.mark.parametrize(
+    ("after", "media", "is_probed", "is_playable"),
+    [
+        (Story(), None, False, False),
+        (Story().probed(1, 1, media=MEDIA), MEDIA, True, True),
+        (Story().probed(1, 1), None, True, True),
+        (Story().probed(1, 1, media=MEDIA).probed(1, 1, media=OTHER_MEDIA), MEDIA, True, True),
+        (Story().probed(1, 1).probed(1, 1, media=MEDIA), None, True, True),
+        (Story().probed(1, 2, media=MEDIA).probed(2, 1, media=MEDIA), None, False, False),
+        (Story().probed(1, 1, media=MEDIA).preparing(1, 1), MEDIA, True, True),
+        (Story().probed(1, 1, media=MEDIA).ready(1, 1), MEDIA, True, True),
+        (Story().ready(1, 1), None, False, True),
+        (Story().ready(1, 1).probed(1, 1, media=MEDIA), None, False, True),
+        (Story().probed(1, 1, media=MEDIA).ready(1, 1).expired(), MEDIA, True, False),
+        (Story().probed(1, 1, media=MEDIA).attempt_failed(1, 1), MEDIA, True, False),
+        (Story().probed(1, 1, media=MEDIA).queued(2), None, False, False),
+        (Story().probed(1, 1, media=MEDIA).started(1, 2), None, False, False),
+        (Story().probed(1, 1, media=MEDIA).started(1, 2).playable(1, 2), None, False, False),
+        (Story().started(1, 2).playable(1, 2).probed(1, 1, media=MEDIA), None, False, False),
+        (Story().started(1, 2).playable(1, 2).probed(1, 2, media=MEDIA), MEDIA, True, True),
+    ],
+    ids=lambda value: ", ".join(event.fact for event in value.events) if isinstance(value, Story) else None,
+)
+def test_what_is_inside_is_told_once_by_the_instance_that_runs(
+    after: Story, media: Media | None, is_probed: bool, is_playable: bool
+) -> None:
+    state = fold([*Story().requested().queued(1).started(1, 1).playable(1, 1).events, *after.events])
+    assert (state.media, state.is_probed, state.is_playable) == (media, is_probed, is_playable)
 
 
 def test_nothing_starts_again_once_the_attempt_failed() -> None:

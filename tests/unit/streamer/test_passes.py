@@ -10,12 +10,12 @@ from services.streamer.auth.passes import Pass, mint_pass, read_pass
 SECRET = b"s" * 32
 NOW = datetime(2026, 11, 20, 12, 0, 0, tzinfo=UTC)
 JOB = "job_1763640000000_0123456789"
-GOOD = mint_pass(SECRET, job_id=JOB, attempt=2, session="a" * 32, ttl_s=60, now=NOW)
+GOOD = mint_pass(SECRET, job_id=JOB, attempt=2, is_of_ready=True, session="a" * 32, ttl_s=60, now=NOW)
 
 
 def test_a_pass_says_what_it_was_made_for_until_its_time_is_over() -> None:
     expires_at = NOW + timedelta(seconds=60)
-    said = Pass(job_id=JOB, attempt=2, session="a" * 32, expires_at=expires_at)
+    said = Pass(job_id=JOB, attempt=2, is_of_ready=True, session="a" * 32, expires_at=expires_at)
     assert read_pass(SECRET, GOOD, expires_at - timedelta(microseconds=1)) == said
     assert read_pass(SECRET, GOOD, expires_at) is None
     assert read_pass(b"t" * 32, GOOD, NOW) is None
@@ -30,4 +30,4 @@ def test_no_character_of_it_can_be_changed(at: int, character: str) -> None:
 @given(st.text())
 def test_garbage_is_no_pass(text: str) -> None:
     assert read_pass(SECRET, text, NOW) is None
-    assert read_pass(SECRET, f"{JOB}.1.s.99999999999.{text}", NOW) is None
+    assert read_pass(SECRET, f"{JOB}.1.r.s.99999999999.{text}", NOW) is None
