@@ -1,8 +1,8 @@
 """Seek previews: small pictures of a film in sheets, and a WebVTT document that says which shows when.
 
-Runs in the media process. A sheet has 10 x 10 pictures and is made of strips of one row, each a pure function
-of the film: a sheet can be made row by row, in the order that the film comes in, and go on after a stop.
-Sheet 0 is coarse (at most 100 pictures of the whole film); the fine ones, a picture for every 10 s, follow it.
+Runs in the media process. A sheet has 10 x 10 pictures and is made of strips of one row, each a pure
+function of the film: a sheet can be made row by row, as the film comes in, and go on after a stop.
+Sheet 0 is coarse (at most 100 pictures of the whole film); the fine ones (one for every 10 s) follow it.
 """
 
 from collections.abc import Collection, Iterator, Sequence
@@ -11,7 +11,6 @@ from fractions import Fraction
 from math import ceil
 from typing import BinaryIO, Final, cast
 
-import av
 import msgspec
 from av.buffer import Buffer
 from av.container import InputContainer
@@ -19,11 +18,14 @@ from av.error import FFmpegError
 from av.stream import Discard
 from av.video.codeccontext import VideoCodecContext
 from av.video.frame import VideoFrame
-from av.video.reformatter import ColorPrimaries, ColorRange, ColorTrc, Interpolation
+from av.video.reformatter import ColorRange, ColorTrc, Interpolation
 from av.video.stream import VideoStream
 
 from libs.common.subtitles.cues import Cue
 from libs.common.subtitles.webvtt import document
+
+from . import tones
+from .opening import codec_name, opened, picture_stream
 
 COLUMNS: Final = 10
 ROWS: Final = 10
@@ -39,7 +41,6 @@ _PACKETS_MAX: Final = 400
 """Read for one picture: a film without keyframes has no previews."""
 _QUANTIZER: Final = 5
 """Of 2 (large) to 31: some 5 KB a picture."""
-_HDR: Final = frozenset({ColorTrc.SMPTE2084, ColorTrc.ARIB_STD_B67})
 _GRAY: Final = 128
 
 
@@ -96,7 +97,7 @@ def plan(duration_s: float, width: int, height: int) -> Plan:
 
 
 def sheet(film: BinaryIO, how: Plan, number: int) -> bytes:
-    """`sprites-{number}.jpg`, in one go. Raises NoPreviews; av.FFmpegError for a film that can't be read."""
+    """`sprites-{number}.jpg`, in one go. Raises NoPreviews; Unreadable for a film that can't be read."""
     return joined(how, [strip(film, how, number, row) for row in range(how.rows(number))])
 
 
@@ -106,8 +107,7 @@ def strip(film: BinaryIO, how: Plan, number: int, row: int) -> bytes:
     if not times:
         raise NoPreviews(f"The previews have no row {row} of sheet {number}.")
     canvas = _Canvas(how.height)
-    film.seek(0)
-    with closing(av.open(film, "r", metadata_errors="replace")) as container:
+    with closing(opened(film)) as container:
         stream = _picture(container)
         for column, picture in enumerate(_pictures(container, stream, times, how.height)):
             canvas.put(column, picture)
@@ -153,26 +153,26 @@ def _slots(how: Plan, number: int, sheets: Collection[int]) -> Iterator[tuple[fl
 
 
 def _picture(container: InputContainer) -> VideoStream:
-    for stream in container.streams.video:
-        # A stream whose codec libav doesn't know has no context, whatever the stubs say.
-        known = cast("VideoCodecContext | None", stream.codec_context)
-        if known is None or not 0 < stream.width * stream.height <= PIXELS_MAX or stream.time_base is None:
-            continue
-        stream.codec_context.skip_frame = "NONKEY"
-        stream.codec_context.thread_count = 1
-        stream.codec_context.options = {"max_pixels": str(PIXELS_MAX)}
-        for other in container.streams:
-            if other.index != stream.index:
-                other.discard = Discard.all
-        return stream
-    raise NoPreviews("No previews: the film has no picture of a size that can be shown.")
+    stream = picture_stream(container)
+    if codec_name(stream) is None or stream.width * stream.height > PIXELS_MAX:
+        raise NoPreviews("No previews: the film's picture can't be decoded, or is absurdly large.")
+    stream.codec_context.skip_frame = "NONKEY"
+    stream.codec_context.thread_count = 1
+    for other in container.streams:
+        if other.index != stream.index:
+            other.discard = Discard.all
+    return stream
+
+
+_Small = tuple[bytes, ...]
+"""The planes of a small picture, without padding."""
 
 
 def _pictures(
     container: InputContainer, stream: VideoStream, times: Sequence[float], height: int
-) -> Iterator[VideoFrame | None]:
+) -> Iterator[_Small | None]:
     """The keyframe at or before each time, small; None where there is none before either."""
-    last: VideoFrame | None = None
+    last: _Small | None = None
     for at_s in times:
         ticks = int(Fraction(at_s) / (stream.time_base or 1)) + (stream.start_time or 0)
         try:
@@ -188,45 +188,45 @@ def _pictures(
 def _keyframe(container: InputContainer, stream: VideoStream) -> VideoFrame | None:
     decoder = stream.codec_context
     for count, packet in enumerate(container.demux(stream)):
-        if not packet.is_keyframe and packet.size and count < _PACKETS_MAX:
-            continue
-        # A decoder that reorders gives its picture only when it is told that no more will come.
-        for frame in [*(decoder.decode(packet) if packet.size else []), *decoder.decode(None)]:
-            return frame
-        if count >= _PACKETS_MAX:
+        if count == _PACKETS_MAX or not packet.size:
             break
-        decoder.flush_buffers()
+        if packet.is_keyframe:
+            # A decoder that reorders gives its picture only when it is told that no more will come.
+            for frame in [*decoder.decode(packet), *decoder.decode(None)]:
+                return frame if frame.width * frame.height <= PIXELS_MAX else None
+            decoder.flush_buffers()
     return None
 
 
-def _small(frame: VideoFrame, height: int) -> VideoFrame:
-    is_hdr = frame.color_trc in _HDR
-    return frame.reformat(
+def _small(frame: VideoFrame, height: int) -> _Small:
+    is_bright = frame.color_trc == ColorTrc.SMPTE2084
+    small = frame.reformat(
         width=WIDTH,
         height=height,
         format="yuvj420p",
         interpolation=Interpolation.AREA,
         dst_color_range=ColorRange.JPEG,
-        dst_color_trc=ColorTrc.BT709 if is_hdr else None,
-        dst_color_primaries=ColorPrimaries.BT709 if is_hdr else None,
         threads=1,
     )
+    planes = [_unpadded(memoryview(plane), plane.width, plane.line_size) for plane in small.planes]
+    if is_bright:
+        tables = (tones.BRIGHTNESS, tones.COLOUR, tones.COLOUR)
+        planes = [plane.translate(table) for plane, table in zip(planes, tables, strict=True)]
+    return tuple(planes)
 
 
 class _Canvas:
-    """The planes of one row, without padding; gray where nothing was put."""
+    """The planes of one row; gray where nothing was put."""
 
     def __init__(self, height: int) -> None:
         self._planes = [bytearray([_GRAY]) * (WIDTH * COLUMNS // part * height // part) for part in (1, 2, 2)]
 
-    def put(self, column: int, picture: VideoFrame | None) -> None:
-        if picture is None:
-            return
-        for plane, target in zip(picture.planes, self._planes, strict=True):
-            data, width = memoryview(plane), plane.width
-            for line in range(plane.height):
+    def put(self, column: int, picture: _Small | None) -> None:
+        for part, data, target in zip((1, 2, 2), picture or (), self._planes, strict=False):
+            width = WIDTH // part
+            for line in range(len(data) // width):
                 at = (line * COLUMNS + column) * width
-                target[at : at + width] = data[line * plane.line_size : line * plane.line_size + width]
+                target[at : at + width] = data[line * width : (line + 1) * width]
 
     def whole(self) -> bytes:
         return b"".join(self._planes)
@@ -243,3 +243,7 @@ def _padded(data: bytes, width: int, line_bytes: int) -> bytes:
         return data
     lines = (data[at : at + width] for at in range(0, len(data), width))
     return b"".join(line.ljust(line_bytes, b"\0") for line in lines)
+
+
+def _unpadded(data: memoryview, width: int, line_bytes: int) -> bytes:
+    return b"".join(data[at : at + width] for at in range(0, len(data), line_bytes))
