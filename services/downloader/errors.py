@@ -5,7 +5,8 @@ DownloaderError               something about this job; has a public code, and w
 │   ├── NzbRefused            not an NZB, or one that lies or attacks
 │   ├── BytesLost             articles that no server has, beyond mending
 │   ├── NoFilm                nothing playable inside, or packed in a way we can't open
-│   └── ArchiveRefused        an archive that is broken or hostile
+│   ├── ArchiveRefused        an archive that is broken or hostile
+│   └── Unreadable            a film that can't be taken apart for a browser
 └── WorldError                the world is bad: the same release may work later
     ├── ServerRefused         news server: credentials, certificate, limits
     ├── ServerUnreachable     news server: network
@@ -44,6 +45,10 @@ class NoFilm(ReleaseError):
 
 
 class ArchiveRefused(ReleaseError):
+    pass
+
+
+class Unreadable(ReleaseError):
     pass
 
 

@@ -108,3 +108,28 @@ def conversations() -> Sequence[bytes]:
         b"200 hello\r\n481 wrong: bob hunter2\r\n",
         b"502 too many connections\r\n",
     ]
+
+
+def subtitles() -> Sequence[bytes]:
+    subrip = (
+        '1\r\n00:00:01,000 --> 00:00:02,500\r\n{\\an8}<i>Schön</i> & <font color="red">gut</font>\r\n\r\n'
+        "2\r\n00:00:03,000 --> 00:00:04,000\r\n<ruby>a<rt>b</rt></ruby> <3\r\n"
+    )
+    webvtt = (
+        b"WEBVTT - x\n\nNOTE\nno\n\nSTYLE\n::cue {}\n\nid\n00:01.000 --> 00:02.000 line:5%,end align:start\n"
+        b"<v Fred><c.yellow.bg_blue>Hey</c> <00:00:01.500>you &amp; me\n"
+    )
+    script = (
+        b"[Script Info]\n[V4+ Styles]\nFormat: Name, Bold, Italic, Alignment\nStyle: Top,0,-1,8\n[Events]\n"
+        b"Format: Layer, Start, End, Style, Text\nDialogue: 0,0:00:01.00,0:00:02.50,Top,"
+        b"{\\an5\\pos(1,2)\\i0}One,{\\b700}two{\\r}\\Nthree{\\p1}m 0 0{\\p0}\n"
+    )
+    return [
+        subrip.encode(),
+        subrip.encode("cp1252"),
+        subrip.encode("utf-16"),
+        webvtt,
+        script,
+        b"{1}{1}23.976\n{24}{48}{y:i}One|/two\n",
+        b"\x00\x05<i>a\x00\x00\x00\x16styl\x00\x01\x00\x01\x00\x03\x00\x01\x07\x0c\xff\xff\xff\xff",
+    ]

@@ -1,6 +1,7 @@
 """What eats foreign bytes, each as a function of bytes: it returns, or raises what is a finding."""
 
 import asyncio
+import re
 import selectors
 import socket
 import struct
@@ -13,6 +14,8 @@ from pathlib import Path
 import msgspec
 import sabctools
 
+from libs.common.subtitles.cues import NoSubtitles
+from libs.common.subtitles.reading import as_webvtt
 from libs.sandbox.archives.names import Files
 from services.downloader.archives.locks import Keyring
 from services.downloader.archives.names import base_name
@@ -22,6 +25,7 @@ from services.downloader.decrypted import Layers
 from services.downloader.describe import describe
 from services.downloader.errors import ArchiveRefused, NzbRefused, ReleaseError
 from services.downloader.extents import Extent, VirtualFile
+from services.downloader.media import pgs, timed_text
 from services.downloader.repair.blocks import damaged_slices
 from services.downloader.repair.packets import description, parse
 from services.downloader.source import Span, Urgency
@@ -241,6 +245,30 @@ def _wait(connection: Connection, event: int) -> bool:
         return bool(selector.select(1.0))
 
 
+_MARKUP = re.compile(r"</?(?:i|b|u|ruby|rt|c)(?:\.[a-z_]+)*>")
+
+
+def subtitles(data: bytes) -> None:
+    """A file as it is, and the same bytes as packets of a film."""
+    pgs.framed(data, len(data))
+    _read_only(timed_text.marked(data).text)
+    try:
+        vtt = as_webvtt(data)
+    except NoSubtitles as refusal:
+        raise Refused(str(refusal)) from None
+    for block in vtt.split("\n\n")[1:]:
+        timing, text = block.split("\n", 1)
+        assert timing.count(" --> ") == 1
+        _read_only(text)
+
+
+def _read_only(text: str) -> None:
+    left = _MARKUP.sub("", text)
+    assert "<" not in left
+    assert ">" not in left
+    assert "\n\n" not in text
+
+
 TARGETS: dict[str, Target] = {
     "nzb": Target(nzb, seeds.nzbs),
     "archives": Target(archives, lambda: [framed(files) for files in seeds.forms()]),
@@ -248,4 +276,5 @@ TARGETS: dict[str, Target] = {
     "par2": Target(par2, seeds.recovery),
     "parts": Target(parts, seeds.bodies),
     "nntp": Target(nntp, seeds.conversations),
+    "subtitles": Target(subtitles, seeds.subtitles),
 }
