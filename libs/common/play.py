@@ -8,6 +8,8 @@ FILM_PATH = "/film"
 MEDIA_PATH = "/media/"
 """Before a name of the film's prepared form (`is_media_name`); the gateway has them after a session's id."""
 TOKEN_HEADER = "x-matinee-play"  # noqa: S105  (where it is, not what it is)
+URGENCY_HEADER = "x-matinee-urgency"
+"""Whose a read of the film is: `fill` waits for the bytes as the fetching brings them; else a player's."""
 MEND_S = 300.0
 """How long a read waits for lost bytes to be mended before its response is broken off."""
 

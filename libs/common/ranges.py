@@ -3,12 +3,12 @@
 import asyncio
 import os
 import re
-from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping, MutableMapping
+from collections.abc import AsyncGenerator, Awaitable, Callable, Coroutine, Mapping, MutableMapping
 from contextlib import aclosing
 from datetime import UTC, datetime
 from email.utils import format_datetime, parsedate_to_datetime
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import msgspec
 
@@ -16,6 +16,8 @@ CHUNK_BYTES = 256 * 1024
 # No honest client says more; a header is refused as garbage rather than read at length.
 _MAX_HEADER_CHARS = 256
 _SPEC = re.compile(r"(\d*)-(\d*)", re.ASCII)
+
+T = TypeVar("T")
 
 Message = MutableMapping[str, Any]
 Receive = Callable[[], Awaitable[Message]]
@@ -194,6 +196,19 @@ async def serve_chunks(receive: Receive, send: Send, plan: Plan, chunks: AsyncGe
         await asyncio.wait({sending, leaving})
     if not sending.cancelled():
         sending.result()
+
+
+async def unless_gone(receive: Receive, work: Coroutine[Any, Any, T]) -> T | None:
+    """What `work` gives, before an answer begins; None, and `work` is cancelled, if the client goes first."""
+    working = asyncio.create_task(work, name="work")
+    leaving = asyncio.create_task(_until_gone(receive), name="client-leaves")
+    try:
+        await asyncio.wait({working, leaving}, return_when=asyncio.FIRST_COMPLETED)
+        return working.result() if working.done() else None
+    finally:
+        for task in (working, leaving):
+            task.cancel()
+        await asyncio.wait({working, leaving})
 
 
 async def _send_chunks(send: Send, plan: Plan, chunks: AsyncGenerator[bytes]) -> None:

@@ -36,6 +36,9 @@ _NOT_SETTINGS = frozenset(
 )
 
 
+Publish = Literal["browser", "original", "both"]
+
+
 class Section(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """Base of every section: unknown keys are errors."""
 
@@ -98,6 +101,9 @@ class Downloader(Section, frozen=True, kw_only=True):
     image: str = "matinee-downloader"
     scratch_dir: str = ""
     max_film_bytes: int = 100_000_000_000
+    publish: Publish = "browser"
+    """`browser`: a film that not every browser plays is repackaged so that it does, its picture untouched.
+    `original`: the file as it was posted. `both`: that beside the repackaged one."""
     passwords: tuple[str, ...] = ()
     """Tried on encrypted archives, after those that a release itself tells."""
 

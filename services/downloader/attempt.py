@@ -20,6 +20,7 @@ from libs.common.events import (
     Film,
     Playable,
     Preparing,
+    Probed,
     Queued,
     Ready,
     Started,
@@ -36,6 +37,8 @@ from services.downloader.archives.locks import Keyring
 from services.downloader.choose import Wanted
 from services.downloader.describe import Description
 from services.downloader.errors import DownloaderError, ServerRefused
+from services.downloader.media.process import MediaProcess, media_process
+from services.downloader.media.theatre import Theatre
 from services.downloader.pipeline import Pipeline, Target
 from services.downloader.play import Identity, Screen, serving
 from services.downloader.progress import Reporter
@@ -83,6 +86,8 @@ class Attempt:
         self._fence = (queued.attempt, delivery.number)
         self._source: Source | None = None
         self._screen: Screen | None = None
+        self._media_process: MediaProcess | None = None
+        self._looking: asyncio.Task[None] | None = None
         self._house = AsyncExitStack()
         self._reporter = Reporter(
             bus.progress, job_id=queued.job_id, attempt=queued.attempt, delivery=delivery.number
@@ -120,6 +125,8 @@ class Attempt:
             raise ServerRefused("No news server is set; add a [[usenet]] section to the settings.")
         engine = await asyncio.shield(self._engine)
         engine.connect_ahead()
+        # It loads its libraries while the NZB comes.
+        self._media_process = await self._house.enter_async_context(media_process())
         document = await fetch_nzb(queued.pick, settings.indexers, f"matinee/{version()}")
         nzb = await asyncio.to_thread(parse_nzb, document)
         berth = self._house.enter_context(Berth(settings.scratch, queued.job_id, queued.attempt, self._nest))
@@ -135,11 +142,14 @@ class Attempt:
                 [*nzb.passwords, *passwords_in(queued.pick.title), *settings.downloader.passwords]
             ),
             max_film_bytes=settings.downloader.max_film_bytes,
+            publish=settings.downloader.publish,
         )
         pipeline = Pipeline(
             source, self._store, target, scratch=berth, reporter=self._reporter, listener=self
         )
         film = await pipeline.run()
+        if self._looking:
+            await self._looking
         await self._reporter.tell()
         await self._ready(film)
         if self._screen:
@@ -147,20 +157,30 @@ class Attempt:
 
     # What the pipeline tells -------------------------------------------------------------------------------
 
-    async def described(self, description: Description) -> None:
+    async def described(self, description: Description) -> Theatre | None:
         film = description.film
         await self._tell(
             Described, file_name=film.name, size_bytes=film.size_bytes, container=description.container
         )
-        if self._source:
-            self._screen = Screen(self._source, description, self._identity())
-            address = await self._house.enter_async_context(serving(self._screen))
-            await self._tell(
-                Playable,
-                address=address,
-                size_bytes=film.size_bytes,
-                content_type=description.content_type,
-            )
+        if not self._source or not self._media_process:
+            return None
+        theatre = Theatre(self._media_process)
+        self._house.push_async_callback(theatre.close)
+        self._screen = Screen(self._source, description, self._identity(), theatre)
+        address = await self._house.enter_async_context(serving(self._screen))
+        await self._tell(
+            Playable, address=address, size_bytes=film.size_bytes, content_type=description.content_type
+        )
+        theatre.show(address, self._identity().token, film.size_bytes)
+        self._looking = asyncio.create_task(self._look(theatre), name="look")
+        self._house.push_async_callback(_end, self._looking)
+        return theatre
+
+    async def _look(self, theatre: Theatre) -> None:
+        seen = await theatre.look()
+        if seen.why_not:
+            log.warning("film_not_readable", why=seen.why_not)
+        await self._tell(Probed, media=seen.media, why_not=seen.why_not)
 
     async def packed(self, name: str, size_bytes: int, container: str) -> None:
         await self._tell(Described, file_name=name, size_bytes=size_bytes, container=container)
@@ -217,6 +237,14 @@ class Attempt:
             **facts,
         )
         await self._bus.publish(event, patience_s=EVENT_PATIENCE_S)
+
+
+async def _end(task: "asyncio.Task[None]") -> None:
+    task.cancel()
+    await asyncio.wait([task])
+    if not task.cancelled() and (error := task.exception()) is not None:
+        # The attempt is over, or has been told the same.
+        log.info("look_failed", error=str(error))
 
 
 def news_engine(settings: Settings) -> Engine:

@@ -16,7 +16,13 @@ _PR_SET_PDEATHSIG = 1
 
 
 def main() -> None:
-    cpu_s, memory_bytes, file_bytes = (int(limit) for limit in sys.argv[1:4])
+    confine(*(int(limit) for limit in sys.argv[1:4]))
+    os.nice(NICENESS)
+    os.execv(sys.argv[4], sys.argv[4:])  # noqa: S606  no shell is the point
+
+
+def confine(cpu_s: int, memory_bytes: int, file_bytes: int) -> None:
+    """Sets these limits on this very process, for good, and has the kernel end it with whoever started it."""
     if sys.platform == "linux":
         # Whoever started it may be killed: nobody is left then to end it. (prctl(2); it outlives exec.)
         ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
@@ -32,8 +38,6 @@ def main() -> None:
         _, hard = resource.getrlimit(kind)
         lowered = limit if hard == resource.RLIM_INFINITY else min(limit, hard)
         resource.setrlimit(kind, (lowered, lowered))
-    os.nice(NICENESS)
-    os.execv(sys.argv[4], sys.argv[4:])  # noqa: S606  no shell is the point
 
 
 if __name__ == "__main__":

@@ -8,6 +8,7 @@ Knows neither the bus nor Usenet: it is given a source, a store, and someone to 
 import asyncio
 from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
 from contextlib import aclosing
+from functools import partial
 from pathlib import Path
 from typing import Protocol, cast
 
@@ -15,13 +16,17 @@ import msgspec
 import structlog
 
 from libs.common.events import Film
+from libs.common.media import Media
 from libs.common.objects import ObjectStore, StoreError
+from libs.common.settings import Publish
 from services.downloader.archives.locks import Keyring
 from services.downloader.choose import Wanted
 from services.downloader.describe import Description, Needs, NeedsRepairFirst, NeedsUnpacking, describe
-from services.downloader.errors import BytesLost, DownloaderError, ReleaseError, StorageFailed
+from services.downloader.errors import BytesLost, DownloaderError, ReleaseError, ScratchFull, StorageFailed
 from services.downloader.extents import Coverage, Extent, VirtualFile
 from services.downloader.kinds import CONTENT_TYPES, container_of
+from services.downloader.media.publication import Premiere
+from services.downloader.media.theatre import Theatre
 from services.downloader.progress import Reporter
 from services.downloader.publish import Progressive, Publication, Streaming, progressive
 from services.downloader.repair.blocks import NotEnoughBlocks, RecoveryFile, choose_volumes, needed_blocks
@@ -39,7 +44,9 @@ log = structlog.get_logger(__name__)
 class Listener(Protocol):
     """Who is told, and who may stop it by raising."""
 
-    async def described(self, description: Description) -> None: ...
+    async def described(self, description: Description) -> Theatre | None:
+        """Gives who can prepare the film for browsers, if anybody can."""
+        ...
 
     async def packed(self, name: str, size_bytes: int, container: str) -> None:
         """The film is known, and can't be played before it is unpacked."""
@@ -64,6 +71,7 @@ class Target(msgspec.Struct, frozen=True, kw_only=True):
     keyring: Keyring = msgspec.field(default_factory=Keyring)
     """What its archives may be encrypted with."""
     max_film_bytes: int
+    publish: Publish = "browser"
 
 
 class Pipeline:
@@ -113,14 +121,32 @@ class Pipeline:
         except NeedsUnpacking as needed:
             return await self._make_unpacked(needed, census)
         self._check(description)
-        await self._listener.described(description)
+        theatre = await self._listener.described(description)
+        publishing = await self._publication(description, theatre)
+        film = await self._stored(publishing, self._fetch_and_publish(description, publishing, census))
+        media = (await theatre.look()).media if theatre else None
+        await self._write_sidecar(description.film.name, film, media)
+        return film
+
+    async def _publication(self, description: Description, theatre: Theatre | None) -> Progressive:
         film, container = description.film, description.container
-        lay_out = film.as_posted and not self._mended_first
-        publishing = await progressive(
-            film, self._source, self._store, self._key(container), CONTENT_TYPES[container], lay_out=lay_out
-        )
-        return await self._stored(
-            film.name, container, publishing, self._fetch_and_publish(description, publishing, census)
+        may_lay_out = film.as_posted and not self._mended_first
+        laid_out = await self._source.lay_out(film) if may_lay_out else None
+
+        def as_it_is(name: str) -> Awaitable[Progressive]:
+            key = f"{self._target.prefix}{name}.{container}"
+            return progressive(film, self._source, self._store, key, CONTENT_TYPES[container], laid_out)
+
+        if theatre is None or self._target.publish == "original":
+            return await as_it_is("movie")
+        return Premiere(
+            film,
+            theatre,
+            self._store,
+            self._target.prefix,
+            as_it_is=as_it_is,
+            keep_original=self._target.publish == "both",
+            find_room=partial(self._find_room, description),
         )
 
     async def _make_unpacked(self, needed: NeedsUnpacking, census: asyncio.Task[Census]) -> Film:
@@ -152,9 +178,9 @@ class Pipeline:
                 self._key(container), size_bytes=size_bytes, content_type=CONTENT_TYPES[container]
             )
             publishing = Streaming(unpacked.pieces, upload)
-            return await self._stored(
-                unpacked.name, container, publishing, self._stream(publishing, size_bytes)
-            )
+            stored = await self._stored(publishing, self._stream(publishing, size_bytes))
+        await self._write_sidecar(unpacked.name, stored, None)
+        return stored
 
     async def _bring(self, needs: Needs, census: asyncio.Task[Census]) -> None:
         """Every byte of the needed files, fetched or mended."""
@@ -180,20 +206,15 @@ class Pipeline:
         except ExceptionGroup as errors:
             raise _cause(errors) from errors
 
-    async def _stored(
-        self, name: str, container: str, publishing: Publication, work: Awaitable[None]
-    ) -> Film:
+    async def _stored(self, publishing: Publication, work: Awaitable[None]) -> Film:
         """The film in the store, once the work of publishing is done; or nothing of it."""
         try:
             await work
             await self._listener.check_fence()
-            published = await publishing.complete()
+            return await publishing.complete()
         except BaseException:
             await publishing.abort()
             raise
-        film = Film(key=published.key, size_bytes=published.size_bytes, content_type=CONTENT_TYPES[container])
-        await self._write_sidecar(name, container, film)
-        return film
 
     def _key(self, container: str) -> str:
         return f"{self._target.prefix}movie.{container}"
@@ -220,8 +241,21 @@ class Pipeline:
             raise ReleaseError(
                 f"“{film.name}” has {film.size_bytes / 1e9:.1f} GB; allowed are {limit / 1e9:.1f} GB."
             )
-        needed = film.size_bytes if self._mended_first or not film.as_posted else 0
-        self._reserve(description, needed)
+        self._reserve(description, self._copied_bytes(film))
+
+    def _copied_bytes(self, film: VirtualFile) -> int:
+        """What publishing the film as it came takes beside the spool."""
+        return film.size_bytes if self._mended_first or not film.as_posted else 0
+
+    def _find_room(self, description: Description, prepared_bytes: int) -> None:
+        """Reserves so much for the prepared form. Raises `ScratchFull`; then nothing more is reserved."""
+        as_it_is = self._copied_bytes(description.film)
+        kept = as_it_is if self._target.publish == "both" else 0
+        try:
+            self._reserve(description, prepared_bytes + kept)
+        except ScratchFull:
+            self._reserve(description, as_it_is)
+            raise
 
     def _reserve(self, needs: Needs, stored_bytes: int, working_bytes: int = 0) -> None:
         """`stored_bytes`: what the store will take for a copy, from the same disk if it is near."""
@@ -241,6 +275,7 @@ class Pipeline:
                 await self._fetch(description, publishing.land)
                 judge.cancel()
                 self._reporter.stage = "publishing"
+                self._reporter.done_bytes = lambda: publishing.stored_bytes
                 await self._listener.preparing()
         except ExceptionGroup as errors:
             raise _cause(errors) from errors
@@ -296,13 +331,16 @@ class Pipeline:
                 log.info("mended", blocks=needed, volumes=len(chosen), files=len(mended))
                 return
 
-    async def _write_sidecar(self, name: str, container: str, film: Film) -> None:
+    async def _write_sidecar(self, name: str, film: Film, media: Media | None) -> None:
+        """`media`: what was found inside the film as it came, whatever it was made into."""
         facts = self._target.sidecar | {
             "file_name": name,
             "size_bytes": film.size_bytes,
-            "container": container,
+            "container": film.key.rpartition(".")[2],
             "content_type": film.content_type,
         }
+        if media:
+            facts["media"] = msgspec.to_builtins(media)
         data = msgspec.json.format(msgspec.json.encode(facts), indent=2)
         await self._store.put(f"{self._target.prefix}movie.json", data, content_type="application/json")
 

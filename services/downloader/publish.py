@@ -12,6 +12,7 @@ from functools import partial
 from pathlib import Path
 from typing import Final, Protocol
 
+from libs.common.events import Film
 from libs.common.objects import ObjectInfo, ObjectStore, StoreError, Upload
 from services.downloader.errors import ScratchFull, StorageFailed
 from services.downloader.extents import Coverage, VirtualFile
@@ -35,7 +36,7 @@ class Publication(Protocol):
         """Returns when every byte has come and is as far on its way as it can be."""
         ...
 
-    async def complete(self) -> ObjectInfo:
+    async def complete(self) -> Film:
         """The film is in the store now. After `run`."""
         ...
 
@@ -47,22 +48,25 @@ class Publication(Protocol):
 class Progressive(Publication, Protocol):
     """Of a film that comes down: `land` as bytes come, while `run` does what can be done already."""
 
+    @property
+    def stored_bytes(self) -> int:
+        """How much of the film is as far on its way as it can be; for showing."""
+        ...
+
     def land(self, landed: Landed) -> None:
         """Take note of verified bytes. Idempotent."""
         ...
 
 
 async def progressive(
-    film: VirtualFile, source: Source, store: ObjectStore, key: str, content_type: str, *, lay_out: bool
+    film: VirtualFile, source: Source, store: ObjectStore, key: str, content_type: str, laid_out: Path | None
 ) -> Progressive:
     """By a rename if the store can take the spool's file as it is, else by an upload. Raises `StoreError`.
 
-    `lay_out`: whether the spool may become the film itself; only if its bytes are posted as they are.
+    `laid_out`: where in the spool the film itself lies, if it does (`Source.lay_out`).
     """
-    if lay_out:
-        path = await source.lay_out(film)
-        if adopt := store.adopter(path.parent):
-            return Renaming(film, path, partial(adopt, key, path, content_type=content_type))
+    if laid_out and (adopt := store.adopter(laid_out.parent)):
+        return Renaming(film, laid_out, partial(adopt, key, laid_out, content_type=content_type))
     upload = await store.start_upload(key, size_bytes=film.size_bytes, content_type=content_type)
     return Uploading(film, source, upload)
 
@@ -78,6 +82,10 @@ class Renaming:
 
     @property
     def landed_bytes(self) -> int:
+        return self._coverage.landed_bytes
+
+    @property
+    def stored_bytes(self) -> int:
         return self._coverage.landed_bytes
 
     def land(self, landed: Landed) -> None:
@@ -96,8 +104,8 @@ class Renaming:
             except OSError as error:
                 raise ScratchFull(f"the scratch disk can't keep the film ({error.strerror})") from error
 
-    async def complete(self) -> ObjectInfo:
-        return await self._adopt()
+    async def complete(self) -> Film:
+        return _film(await self._adopt())
 
     async def abort(self) -> None:
         """Nothing is in the store yet."""
@@ -115,6 +123,10 @@ class Uploading:
 
     @property
     def landed_bytes(self) -> int:
+        return self._coverage.landed_bytes
+
+    @property
+    def stored_bytes(self) -> int:
         return self._coverage.landed_bytes
 
     def land(self, landed: Landed) -> None:
@@ -150,8 +162,8 @@ class Uploading:
             data = await self._film.read(self._source, *self._range(part), Urgency.FILL)
             await self._upload.put_part(part + 1, data)
 
-    async def complete(self) -> ObjectInfo:
-        return await self._upload.complete()
+    async def complete(self) -> Film:
+        return _film(await self._upload.complete())
 
     async def abort(self) -> None:
         await _abort(self._upload)
@@ -189,11 +201,15 @@ class Streaming:
         finally:
             turns.release()
 
-    async def complete(self) -> ObjectInfo:
-        return await self._upload.complete()
+    async def complete(self) -> Film:
+        return _film(await self._upload.complete())
 
     async def abort(self) -> None:
         await _abort(self._upload)
+
+
+def _film(stored: ObjectInfo) -> Film:
+    return Film(key=stored.key, size_bytes=stored.size_bytes, content_type=stored.content_type)
 
 
 async def _abort(upload: Upload) -> None:

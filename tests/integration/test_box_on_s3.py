@@ -32,6 +32,7 @@ def box(internet: Internet, bucket: Path, tmp_path: Path) -> Iterator[RunningBox
             "MATINEE_STORAGE_ACCESS_KEY_ID": KEY_ID,
             "MATINEE_STORAGE_SECRET_ACCESS_KEY": SECRET_KEY,
             "MATINEE_RETENTION_AFTER_READY_H": str(KEPT_S / 3600),
+            "MATINEE_DOWNLOADER_PUBLISH": "original",
         }
         box = RunningBox(tmp_path / "data", internet.environment() | storage)
         box.start()

@@ -24,6 +24,8 @@ from tests.support.internet import Internet
 @pytest.fixture
 async def box(tmp_path: Path, bus: Bus, nats_server: NatsServer, internet: Internet) -> AsyncIterator[Box]:
     box = Box(tmp_path / "data", bus, nats_server, internet)
+    # What comes is compared with what was posted; what browsers get instead is `test_theatre`'s.
+    box.environment["MATINEE_DOWNLOADER_PUBLISH"] = "original"
     yield box
     for process in box.processes:
         if process.returncode is None:

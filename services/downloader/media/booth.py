@@ -1,0 +1,104 @@
+"""Where one hand answers: a reader, and what libav has made of the film so far."""
+
+from collections.abc import Sequence
+from typing import BinaryIO, cast
+
+from services.downloader.errors import Unreadable
+from services.downloader.media.messages import (
+    Describe,
+    Head,
+    Init,
+    Master,
+    Outline,
+    Playlist,
+    Probe,
+    Questions,
+    Segment,
+    encode,
+)
+from services.downloader.media.presentation import NeedsReading, Presentation, open_presentation, probe
+from services.downloader.media.reader import FilmReader
+
+
+class NotToBeHad(Exception):
+    """`str(error)` says why: the film is so, or has no such part."""
+
+
+class Booth:
+    """Used by one thread; only `drop` may be called by others."""
+
+    def __init__(self, reader: FilmReader) -> None:
+        self._reader = reader
+        self._made: Presentation | None = None
+
+    def answer(self, question: Questions) -> bytes:
+        """Raises `NotToBeHad`, `ReadFailed`, and whatever a foreign film makes libav raise."""
+        try:
+            return self._answer(question)
+        except Unreadable as error:
+            raise NotToBeHad(str(error)) from error
+
+    def _answer(self, question: Questions) -> bytes:
+        match question:
+            case Probe():
+                return encode(probe(self._film))
+            case Describe(may_read_all=may_read_all):
+                return encode(self._outline(may_read_all))
+            case Master():
+                return self._presentation.master().encode()
+            case Head():
+                return self._presentation.head()
+            case Playlist():
+                return self._playlist(self._known(question.rendition), question.ranges).encode()
+            case Init():
+                return self._presentation.init(self._known(question.rendition))
+            case Segment():
+                if question.number >= self._presentation.segments:
+                    raise NotToBeHad(f"the film has {self._presentation.segments} segments")
+                return self._presentation.segment(self._known(question.rendition), question.number)
+
+    @property
+    def _film(self) -> BinaryIO:
+        # It reads and seeks; nobody writes to it.
+        return cast("BinaryIO", self._reader)
+
+    @property
+    def _presentation(self) -> Presentation:
+        """Reads no more of the film for its sake than its index, unless `Describe` has been allowed to."""
+        if self._made is None:
+            self._made = open_presentation(self._film, may_read_all=False)
+        return self._made
+
+    def _playlist(self, rendition: str, ranges: Sequence[tuple[int, int]] | None) -> str:
+        if ranges is None:
+            return self._presentation.playlist(rendition)
+        return self._presentation.published_playlist(rendition, ranges)
+
+    def _known(self, rendition: str) -> str:
+        if all(one.name != rendition for one in self._presentation.renditions):
+            raise NotToBeHad(f"the film has no {rendition}")
+        return rendition
+
+    def _outline(self, may_read_all: bool) -> Outline:
+        try:
+            presentation = self._presentation
+        except NeedsReading:
+            if not may_read_all:
+                return Outline(needs_reading=True)
+            presentation = self._made = open_presentation(self._film, may_read_all=True)
+        converted_bits_per_s = sum(one.bits_per_s for one in presentation.renditions if one.is_converted)
+        converted_bytes = int(converted_bits_per_s * presentation.media.duration_s / 8)
+        return Outline(
+            renditions=tuple(one.name for one in presentation.renditions),
+            segments=presentation.segments,
+            stored_bytes=self._reader.size_bytes + converted_bytes,
+        )
+
+    def drop(self) -> None:
+        """Has what is being answered fail at its next read."""
+        self._reader.drop()
+
+    def close(self) -> None:
+        if self._made:
+            self._made.close()
+        self._reader.close()

@@ -1,0 +1,139 @@
+"""What an instance and its media process say to each other: frames over two pipes.
+
+A frame is the length of its envelope (4 bytes, big-endian), the length of its payload (8 bytes), the envelope
+(MessagePack) and the payload (bytes as they are, so that a segment is copied as seldom as possible).
+"""
+
+import struct
+from typing import Final
+
+import msgspec
+
+from libs.common.media import Media
+
+PREFIX: Final = struct.Struct(">IQ")
+ENVELOPE_BYTES_MAX: Final = 1 << 20
+PAYLOAD_BYTES_MAX: Final = 256 << 20
+"""A segment of 6 s at 300 Mbit/s. Beyond it the media process has lost its way and is ended."""
+
+TOO_LONG: Final = 64
+"""Exit code of a media process: a question took more CPU time than it may."""
+TOO_LARGE: Final = 65
+"""Exit code: the memory wasn't enough."""
+
+
+class Question(msgspec.Struct, frozen=True, kw_only=True, tag=True):
+    """Base of what the media process can be asked; each is answered by bytes, or by why not."""
+
+
+class Probe(Question, frozen=True, kw_only=True):
+    """Answered by a `Media`."""
+
+
+class Describe(Question, frozen=True, kw_only=True):
+    """How the film is presented to browsers. Answered by an `Outline`."""
+
+    may_read_all: bool = False
+    """If it has no index that tells."""
+
+
+class Master(Question, frozen=True, kw_only=True):
+    pass
+
+
+class Playlist(Question, frozen=True, kw_only=True):
+    """`ranges`: where each segment lies in movie.mp4; without them the segments are objects of their own."""
+
+    rendition: str
+    ranges: tuple[tuple[int, int], ...] | None = None
+
+
+class Init(Question, frozen=True, kw_only=True):
+    rendition: str
+
+
+class Segment(Question, frozen=True, kw_only=True):
+    rendition: str
+    number: int
+
+
+class Head(Question, frozen=True, kw_only=True):
+    """What movie.mp4 begins with."""
+
+
+Questions = Probe | Describe | Master | Playlist | Init | Segment | Head
+
+
+class Outline(msgspec.Struct, frozen=True, kw_only=True):
+    """What a presentation consists of. `needs_reading`: all of the film must be read to tell."""
+
+    needs_reading: bool = False
+    renditions: tuple[str, ...] = ()
+    segments: int = 0
+    """Of each rendition."""
+    stored_bytes: int = 0
+    """About how large movie.mp4 becomes."""
+
+
+class Show(msgspec.Struct, frozen=True, kw_only=True, tag=True):
+    """Which film all that follows is about. Said once, before the first question."""
+
+    host: str
+    port: int
+    path: str
+    token: str
+    size_bytes: int
+
+
+class Ask(msgspec.Struct, frozen=True, kw_only=True, tag=True):
+    """`is_for_store`: nobody waits for it in front of a screen; the film's bytes are read as they come."""
+
+    number: int
+    question: Questions
+    is_for_store: bool = False
+
+
+class Drop(msgspec.Struct, frozen=True, kw_only=True, tag=True):
+    """Nobody waits for the answer any more; it may still come."""
+
+    number: int
+
+
+Said = Show | Ask | Drop
+
+
+class Answer(msgspec.Struct, frozen=True, kw_only=True):
+    """An answer's envelope; its payload is what was asked for, unless `why_not` says why there is none."""
+
+    number: int
+    why_not: str | None = None
+    is_final: bool = False
+    """Asking again is in vain: the film is so, or there is no such part of it."""
+
+
+_encoder = msgspec.msgpack.Encoder()
+_said = msgspec.msgpack.Decoder(Said)
+_answers = msgspec.msgpack.Decoder(Answer)
+_medias = msgspec.msgpack.Decoder(Media)
+_outlines = msgspec.msgpack.Decoder(Outline)
+
+
+def encode(message: Said | Answer | Media | Outline) -> bytes:
+    return _encoder.encode(message)
+
+
+def decode_said(data: bytes) -> Said:
+    """Raises msgspec.DecodeError, as all of these do."""
+    return _said.decode(data)
+
+
+def decode_answer(data: bytes) -> Answer:
+    return _answers.decode(data)
+
+
+def decode_media(data: bytes) -> Media:
+    return _medias.decode(data)
+
+
+def decode_outline(data: bytes) -> Outline:
+    return _outlines.decode(data)

@@ -1,0 +1,41 @@
+"""The parts of a film's prepared form by their names: what each is, and what to ask for it. Pure."""
+
+import re
+from typing import Final
+
+import msgspec
+
+from services.downloader.media.messages import Init, Master, Playlist, Questions, Segment
+
+PLAYLIST_TYPE: Final = "application/vnd.apple.mpegurl"
+MASTER: Final = "movie.m3u8"
+PREPARED: Final = "movie.mp4"
+PREPARED_TYPE: Final = "video/mp4"
+_RENDITION_PART: Final = re.compile(
+    r"(?P<rendition>video|sound-\d{1,6})(?:(?P<playlist>\.m3u8)|(?P<init>-init\.mp4)|-(?P<number>\d{1,6})\.m4s)",
+    re.ASCII,
+)
+
+
+class Part(msgspec.Struct, frozen=True):
+    question: Questions
+    content_type: str
+
+
+def part_named(name: str) -> Part | None:
+    """What a name asks for; None if it is none of ours. Whether the film has such a part is seen later."""
+    if name == MASTER:
+        return Part(Master(), PLAYLIST_TYPE)
+    match = _RENDITION_PART.fullmatch(name)
+    if match is None:
+        return None
+    rendition = match["rendition"]
+    if match["playlist"]:
+        return Part(Playlist(rendition=rendition), PLAYLIST_TYPE)
+    if match["init"]:
+        return Part(Init(rendition=rendition), "video/mp4")
+    return Part(Segment(rendition=rendition, number=int(match["number"])), "video/mp4")
+
+
+def playlist_name(rendition: str) -> str:
+    return f"{rendition}.m3u8"
