@@ -1,4 +1,4 @@
-import type { Api, Job, PlaySession } from "../api";
+import type { Api, Job, PlaySession, ShowingEvent } from "../api";
 import { ApiError, sentence } from "../http";
 import { isOnTheWay, isWatchable } from "../jobs.svelte";
 import { thisBrowsersCodecs } from "./capabilities";
@@ -27,7 +27,11 @@ export class Showing {
 
   readonly texts = $derived((this.session?.media?.texts ?? []).filter(({ kind }) => kind === "text" || kind === "ass"));
   readonly chapters = $derived(this.session?.media?.chapters ?? []);
-  readonly reasons = $derived(this.session?.plan?.way === "sound_converted" ? this.session.plan.reasons : []);
+  /** What is worth knowing of the way it comes; that a file plays as it is goes without saying. */
+  readonly reasons = $derived.by(() => {
+    const plan = this.session?.plan;
+    return plan?.way === "as_is" ? plan.reasons.slice(1) : (plan?.reasons ?? []);
+  });
 
   #source: Source | null = null;
   #turn = 0;
@@ -111,16 +115,25 @@ export class Showing {
     this.needsPress = true;
   }
 
-  playing(): void {
+  /** Somebody has stopped it, and it stays so; trouble stops it too, and that is not what anybody wanted. */
+  paused(): void {
+    this.#isHeld = !this.trouble && !this.isWaiting && !this.video.ended;
+  }
+
+  played(): void {
     this.needsPress = false;
+    this.#isHeld = false;
+  }
+
+  playing(): void {
     this.#waitMs = FIRST_WAIT_MS;
     this.#reopenings = 0;
     this.#picture.restart();
     this.#heardFromS = null;
-    if (this.#openedAtMs > 0) this.#tell("first_frame", (performance.now() - this.#openedAtMs) / 1000);
+    if (this.#openedAtMs > 0) this.#tell("first_frame", performance.now() - this.#openedAtMs);
     this.#openedAtMs = 0;
     const stalledMs = this.#stalledAtMs === null ? 0 : performance.now() - this.#stalledAtMs;
-    if (stalledMs > LONG_STALL_MS) this.#tell("buffering", stalledMs / 1000);
+    if (stalledMs > LONG_STALL_MS) this.#tell("buffering", stalledMs);
     this.#stalledAtMs = null;
   }
 
@@ -164,10 +177,7 @@ export class Showing {
 
   /** A player that was given nothing to play has forgotten where it was. */
   #rememberPlace(): void {
-    if (this.video.currentTime === 0) return;
-    this.#resumeAtS = this.video.currentTime;
-    // Trouble pauses it too, and that is not what somebody wanted.
-    if (!this.trouble) this.#isHeld = this.video.paused && !this.needsPress;
+    if (this.video.currentTime > 0) this.#resumeAtS = this.video.currentTime;
   }
 
   /** Null if the film doesn't play in this moment. */
@@ -272,9 +282,9 @@ export class Showing {
     this.hasNoSound = isSilent(this.video as SoundSigns);
   }
 
-  #tell(kind: Parameters<Api["tell"]>[1], value?: number): void {
+  #tell(kind: ShowingEvent, valueMs?: number): void {
     // Gateways that don't plan (no `mode`) don't take events either.
-    if (this.session?.mode) this.api.tell(this.session.sessionId, kind, value);
+    if (this.session?.mode) this.api.tell(this.session.sessionId, kind, valueMs);
   }
 }
 
