@@ -62,8 +62,8 @@ def film(
                 packet.duration = lasts_ms
                 output.mux(packet)
             frame = av.VideoFrame(64, 36, "yuv420p")
-            for plane in frame.planes:
-                plane.update(bytes([number % 200]) * plane.buffer_size)
+            for plane, value in zip(frame.planes, (number % 200, 128, 128), strict=True):
+                plane.update(bytes([value]) * plane.buffer_size)
             frame.pts, frame.time_base = number + first_ms * FPS // 1000, Fraction(1, FPS)
             output.mux(video.encode(frame))
         output.mux(video.encode(None))

@@ -22,13 +22,14 @@ from libs.common.subtitles.cues import CUES_MAX, Cue, NoSubtitles, tidied, windo
 from libs.common.subtitles.decoding import FILE_BYTES_MAX, lenient
 from libs.common.subtitles.markup import Marked, Style, from_subrip, from_webvtt
 from libs.common.subtitles.webvtt import document as written
-from services.downloader.media import pgs, timed_text
+
+from . import pgs, timed_text
+from .opening import codec_name, opened, translated
 
 LOOK_BACK_S: Final = 5.0
 """A cue that began so long before a stretch is still found; one that shows for longer is missed by a seek."""
 _INTERLEAVED_S: Final = 0.5
 """Muxers put a cue at most so far behind the pictures of its time."""
-_READ_BYTES: Final = 256 << 10
 _PACKET_BYTES_MAX: Final = 64 << 10
 """Of one cue of text."""
 _SUBRIP: Final = frozenset({"subrip", "srt", "text"})
@@ -50,7 +51,7 @@ class _Track:
 
     def __init__(self, number: int, stream: SubtitleStream) -> None:
         self.number = number
-        self.codec = stream.codec_context.name
+        self.codec = codec_name(stream) or "unknown"
         self.language = stream.language
         self.header = lenient((stream.codec_context.extradata or b"")[:FILE_BYTES_MAX]) if self.is_ass else ""
         self._styles: dict[str, Style] = ass.styles(self.header) if self.is_ass else {}
@@ -84,10 +85,10 @@ class _Track:
 def cues(film: BinaryIO, number: int, start_s: float = 0.0, end_s: float = math.inf) -> list[Cue]:
     """The cues of a text track that show in [start_s, end_s), tidied; reads only that stretch of the film.
 
-    Raises NoSubtitles if there is no such track or it consists of pictures; av.FFmpegError for a film that
+    Raises NoSubtitles if there is no such track or it consists of pictures; Unreadable for a film that
     can't be read.
     """
-    with closing(_open(film)) as container:
+    with closing(opened(film)) as container:
         track = _text_track(container, number)
         found = _cues(track, _pieces(container, [number], start_s, end_s))
     return tidied(found) if math.isinf(end_s) else window(found, round(start_s * 1000), round(end_s * 1000))
@@ -126,9 +127,9 @@ def files(film: BinaryIO, numbers: Collection[int]) -> Iterator[tuple[str, bytes
     """All that is published of these tracks, in one pass: names, and bytes to append to what has the name.
 
     `text-k.vtt` for text, and `text-k.ass` beside it for ASS; `text-k.sup` for PGS, piece by piece as it is
-    read. Tracks of other kinds, and those without a cue, have nothing. Raises av.FFmpegError.
+    read. Tracks of other kinds, and those without a cue, have nothing. Raises Unreadable.
     """
-    with closing(_open(film)) as container:
+    with closing(opened(film)) as container:
         tracks = {n: _Track(n, s) for n, s in enumerate(_streams(container)) if n in numbers}
         found: dict[int, list[_Piece]] = {}
         room = dict.fromkeys(tracks, FILE_BYTES_MAX) | {
@@ -152,7 +153,7 @@ def files(film: BinaryIO, numbers: Collection[int]) -> Iterator[tuple[str, bytes
 
 def script(film: BinaryIO, number: int, start_s: float = 0.0, end_s: float = math.inf) -> str:
     """An ASS track as a script, with the events of that stretch. Raises as `cues`, also if it isn't ASS."""
-    with closing(_open(film)) as container:
+    with closing(opened(film)) as container:
         track = _text_track(container, number)
         if not track.is_ass:
             raise NoSubtitles(f"The film's subtitles {number + 1} are not ASS.")
@@ -161,7 +162,7 @@ def script(film: BinaryIO, number: int, start_s: float = 0.0, end_s: float = mat
 
 def sup(film: BinaryIO, number: int, start_s: float = 0.0, end_s: float = math.inf) -> bytes:
     """The pictures of a PGS track in that stretch, as a `.sup` file. Raises NoSubtitles if it isn't PGS."""
-    with closing(_open(film)) as container:
+    with closing(opened(film)) as container:
         if not _track(container, number).is_pictures:
             raise NoSubtitles(f"The film's subtitles {number + 1} are not PGS.")
         found = bytearray()
@@ -170,11 +171,6 @@ def sup(film: BinaryIO, number: int, start_s: float = 0.0, end_s: float = math.i
                 break
             found += pgs.framed(piece.data, piece.start_ms)
         return bytes(found)
-
-
-def _open(film: BinaryIO) -> InputContainer:
-    film.seek(0)
-    return av.open(film, "r", buffer_size=_READ_BYTES, metadata_errors="replace")
 
 
 def _streams(container: InputContainer) -> Sequence[SubtitleStream]:
@@ -233,8 +229,9 @@ def _pieces(
             stream.discard = Discard.all
     origin_s = _origin_s(container)
     if start_s > LOOK_BACK_S:
-        container.seek(int((start_s - LOOK_BACK_S + origin_s) * av.time_base))
-    for packet in container.demux():
+        with translated("Seeking in the film"):
+            container.seek(int((start_s - LOOK_BACK_S + origin_s) * av.time_base))
+    for packet in _packets(container):
         at_s = _at_s(packet)
         if at_s is None:
             continue
@@ -246,6 +243,11 @@ def _pieces(
             break
         if at_s > end_s and clock is None:
             break
+
+
+def _packets(container: InputContainer) -> Iterator["Packet[Stream]"]:
+    with translated("Reading the film's subtitles"):
+        yield from container.demux()
 
 
 def _piece(number: int, packet: "Packet[Stream]", at_s: float) -> _Piece:

@@ -4,10 +4,10 @@ import io
 import struct
 from itertools import pairwise
 
-import av
 import pytest
 
 from libs.common.subtitles.cues import NoSubtitles
+from services.downloader.errors import Unreadable
 from services.downloader.media import subtitles
 from tests.support.subtitled import Lines, film
 
@@ -160,7 +160,7 @@ def test_pictures_get_their_heads() -> None:
 
 def test_no_film_is_said_so() -> None:
     for broken in (b"", b"\x1a\x45\xdf\xa3" + bytes(1000), b"hello" * 100):
-        with pytest.raises(av.FFmpegError):
+        with pytest.raises(Unreadable):
             subtitles.cues(io.BytesIO(broken), 0)
 
 
