@@ -1,5 +1,6 @@
 """A film that is really served, and a real media process that prepares it, with no instance around them."""
 
+import random
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime
@@ -19,12 +20,14 @@ from services.downloader.play import Identity, Screen, serving
 from services.downloader.source import Source
 
 FPS, WIDTH, HEIGHT = 25, 320, 180
+NOISE_LINES = 10
 SAMPLE_RATE_HZ, SAMPLES = 48_000, 1536
 IDENTITY = Identity(token="t" * 64, etag="etag", modified_at=datetime(2026, 3, 1, tzinfo=UTC))
 
 
 def small_film(path: Path, seconds: int = 20, *, sound: str = "ac3") -> bytes:
-    """H.264 with a keyframe every two seconds, and stereo sound; an MP4 is made faststart."""
+    """H.264 with a keyframe every two seconds, and stereo sound; an MP4 is made faststart. Some 150 kB/s."""
+    noise = random.Random(1).randbytes(NOISE_LINES * 4 * WIDTH)
     options = {"movflags": "+faststart"} if path.suffix == ".mp4" else {}
     with av.open(str(path), "w", options=options) as container:
         picture = container.add_stream("libx264", rate=FPS)
@@ -35,9 +38,11 @@ def small_film(path: Path, seconds: int = 20, *, sound: str = "ac3") -> bytes:
         for number in range(seconds * FPS):
             frame = VideoFrame(WIDTH, HEIGHT, "yuv420p")
             for plane in frame.planes:
-                # A stripe that wanders: no two pictures are the same, and none is large.
+                # A stripe that wanders, and some lines that can't be foretold, so that it has a size.
                 line = bytes((number * 3 + x // 8) % 256 for x in range(plane.line_size))
-                plane.update(line * plane.height)
+                at = number * 997 % (len(noise) // 2)
+                noisy = noise[at : at + NOISE_LINES * plane.line_size]
+                plane.update(noisy + line * (plane.height - NOISE_LINES))
             frame.pts = number
             container.mux(picture.encode(frame))
             while heard * FPS < number * SAMPLE_RATE_HZ:

@@ -1,5 +1,6 @@
 """Where one hand answers: a reader, and what libav has made of the film so far."""
 
+from collections.abc import Sequence
 from typing import BinaryIO, cast
 
 from services.downloader.errors import Unreadable
@@ -47,10 +48,8 @@ class Booth:
                 return self._presentation.master().encode()
             case Head():
                 return self._presentation.head()
-            case Playlist(ranges=None):
-                return self._presentation.playlist(self._known(question.rendition)).encode()
-            case Playlist(ranges=ranges):
-                return self._presentation.published_playlist(self._known(question.rendition), ranges).encode()
+            case Playlist():
+                return self._playlist(self._known(question.rendition), question.ranges).encode()
             case Init():
                 return self._presentation.init(self._known(question.rendition))
             case Segment():
@@ -69,6 +68,11 @@ class Booth:
         if self._made is None:
             self._made = open_presentation(self._film, may_read_all=False)
         return self._made
+
+    def _playlist(self, rendition: str, ranges: Sequence[tuple[int, int]] | None) -> str:
+        if ranges is None:
+            return self._presentation.playlist(rendition)
+        return self._presentation.published_playlist(rendition, ranges)
 
     def _known(self, rendition: str) -> str:
         if all(one.name != rendition for one in self._presentation.renditions):

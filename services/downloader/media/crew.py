@@ -14,7 +14,7 @@ from services.downloader.media.messages import TOO_LARGE, TOO_LONG, Answer, Ask,
 from services.downloader.media.reader import Blocks, FilmReader
 
 PLAYER_HANDS: Final = 2
-"""Each keeps what it has read last, some 100 MiB at most, for the sounds of a segment and for the next one."""
+"""Each keeps what it has read last, some 100 MiB at most, for a segment's sounds and for the next segment."""
 CPU_S: Final = 10.0
 """What one question may take. The longest honest one, to convert the sound of a long segment, takes 1 s."""
 READ_BYTES_PER_S: Final = 50_000_000

@@ -65,7 +65,7 @@ Questions = Probe | Describe | Master | Playlist | Init | Segment | Head
 
 
 class Outline(msgspec.Struct, frozen=True, kw_only=True):
-    """What a presentation consists of. `needs_reading`: that can't be told without reading all of the film."""
+    """What a presentation consists of. `needs_reading`: all of the film must be read to tell."""
 
     needs_reading: bool = False
     renditions: tuple[str, ...] = ()
