@@ -37,14 +37,13 @@ class MediaPlaylist(msgspec.Struct, frozen=True, kw_only=True):
 
     def signed(self, film_url: str) -> str:
         """The playlist with every byte range at this address, which must fit between quotes."""
-        lines = self.text.splitlines()
-        return "\n".join(_moved(line, film_url) for line in lines) + "\n"
+        return "\n".join(_moved(line, film_url) for line in _lines(self.text))
 
 
 def read_master(data: bytes) -> str:
     """The text of a master playlist that names media playlists of ours only. Raises BadPlaylist."""
     text = _text(data)
-    for line in text.splitlines():
+    for line in _lines(text):
         for uri in _ATTRIBUTE_URI.findall(line) if line.startswith("#") else [line] if line else []:
             if not is_media_name(uri) or not uri.endswith(".m3u8"):
                 raise BadPlaylist("it names what is no part of the film")
@@ -57,7 +56,7 @@ def read_media(data: bytes) -> MediaPlaylist:
     init: Stretch | None = None
     ranged: Stretch | None = None
     segments: list[Stretch] = []
-    for line in text.splitlines():
+    for line in _lines(text):
         if line.startswith(_MAP):
             found = _MAP_RANGE.search(line)
             if init is not None or found is None or _ATTRIBUTE_URI.findall(line) != [FILM_NAME]:
@@ -88,6 +87,11 @@ def _text(data: bytes) -> str:
     if not text.startswith("#EXTM3U"):
         raise BadPlaylist("it doesn't begin as a playlist")
     return text
+
+
+def _lines(text: str) -> list[str]:
+    # Only these end a line (RFC 8216 §4.1): a track's name may have what Unicode calls a line's end.
+    return text.replace("\r\n", "\n").split("\n")
 
 
 def _stretch(text: str) -> Stretch:

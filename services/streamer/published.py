@@ -2,8 +2,8 @@
 
 Playlists are told with signed addresses, so that players read the film from the store itself. Texts are
 passed on, since a page's `<track>` may not be redirected to another origin. A segment by its name is for
-sessions that began while the film was being fetched: it is the byte range of the stored film that the playlist
-gives.
+sessions that began while the film was being fetched: it is the byte range of the stored film that the
+playlist gives.
 """
 
 import asyncio
