@@ -1,5 +1,5 @@
 import type { Text } from "../media";
-import { arranged, stepped, type CuePlace } from "./cues";
+import { arranged, stepped, type OwnCue } from "./cues";
 import { languageTag, textLabel } from "./languages";
 import { captionsFor, keepCaptions, keptCaptions } from "./preferences";
 
@@ -17,7 +17,7 @@ export class Captions {
   hasFailed = $state(false);
 
   #tracks = new Map<number, HTMLTrackElement>();
-  #own = new WeakMap<TextTrackCue, CuePlace>();
+  #own = new WeakMap<TextTrackCue, OwnCue>();
   #raisedLines = 0;
   #last: number | null = null;
 
@@ -89,7 +89,7 @@ export class Captions {
     // Moving a cue in time moves it in the list.
     for (const cue of Array.from(cues)) {
       if (!(cue instanceof VTTCue)) continue;
-      const own = this.#own.get(cue) ?? { startTime: cue.startTime, endTime: cue.endTime, line: cue.line };
+      const own = this.#own.get(cue) ?? asItCame(cue);
       this.#own.set(cue, own);
       const { startTime, endTime, line } = arranged(own, arrangement);
       if (cue.startTime !== startTime) cue.startTime = startTime;
@@ -103,4 +103,8 @@ export class Captions {
     track.mode = "hidden";
     track.mode = "showing";
   }
+}
+
+function asItCame({ startTime, endTime, line, text }: VTTCue): OwnCue {
+  return { startTime, endTime, line, height: text.split("\n").length };
 }

@@ -5,6 +5,11 @@ export interface CuePlace {
   line: number | "auto";
 }
 
+/** A cue as it came, and how many lines it has. */
+export interface OwnCue extends CuePlace {
+  height: number;
+}
+
 export interface Arrangement {
   /** Later by so many seconds; earlier if it is negative. */
   delayS: number;
@@ -13,12 +18,12 @@ export interface Arrangement {
 }
 
 /** The cue as the viewer wants it. One that would be over before the film begins is left without a moment. */
-export function arranged(own: CuePlace, { delayS, raisedLines }: Arrangement): CuePlace {
+export function arranged(own: OwnCue, { delayS, raisedLines }: Arrangement): CuePlace {
   const startTime = Math.max(0, own.startTime + delayS);
   return {
     startTime,
     endTime: Math.max(startTime, own.endTime + delayS),
-    line: own.line === "auto" && raisedLines > 0 ? -1 - raisedLines : own.line,
+    line: own.line === "auto" && raisedLines > 0 ? -raisedLines - own.height : own.line,
   };
 }
 

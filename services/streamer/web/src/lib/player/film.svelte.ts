@@ -45,8 +45,8 @@ export class Film {
     on(["progress", "timeupdate", "emptied", "seeked"], () => (this.buffered = spans(video.buffered)));
     on(["volumechange"], () => this.#heard(video));
     on(["ratechange"], () => (this.rate = video.playbackRate));
-    on(["waiting", "seeking", "emptied"], () => (this.isStalled = true));
-    on(["playing", "canplay", "error"], () => (this.isStalled = false));
+    on(["waiting", "seeking", "emptied", "error"], () => (this.isStalled = true));
+    on(["playing", "canplay"], () => (this.isStalled = false));
     on(["seeked"], () => (this.isStalled = video.readyState < HTMLMediaElement.HAVE_FUTURE_DATA));
     this.#heard(video);
     return () => {

@@ -27,7 +27,7 @@ export function textLabel(text: Text): string {
 
 export function soundLabel(sound: Sound): string {
   const name = languageName(sound.language) ?? sound.title ?? `Sound ${sound.number + 1}`;
-  const kind = sound.is_commentary ? "commentary" : null;
+  const kind = sound.is_commentary && !/comment/i.test(sound.title ?? "") ? "commentary" : null;
   return joined([name, kind, extraTitle(sound.title, name, kind), channels(sound.channels)]);
 }
 

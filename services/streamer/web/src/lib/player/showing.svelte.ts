@@ -111,8 +111,17 @@ export class Showing {
     this.needsPress = true;
   }
 
-  playing(): void {
+  /** Somebody has stopped it, and it stays so; trouble stops it too, and that is not what anybody wanted. */
+  paused(): void {
+    this.#isHeld = !this.trouble && !this.isWaiting && !this.video.ended;
+  }
+
+  played(): void {
     this.needsPress = false;
+    this.#isHeld = false;
+  }
+
+  playing(): void {
     this.#waitMs = FIRST_WAIT_MS;
     this.#reopenings = 0;
     this.#picture.restart();
@@ -164,10 +173,7 @@ export class Showing {
 
   /** A player that was given nothing to play has forgotten where it was. */
   #rememberPlace(): void {
-    if (this.video.currentTime === 0) return;
-    this.#resumeAtS = this.video.currentTime;
-    // Trouble pauses it too, and that is not what somebody wanted.
-    if (!this.trouble) this.#isHeld = this.video.paused && !this.needsPress;
+    if (this.video.currentTime > 0) this.#resumeAtS = this.video.currentTime;
   }
 
   /** Null if the film doesn't play in this moment. */
