@@ -199,7 +199,8 @@ def _by_program(sound: Sound) -> InputContainer:
     program = shutil.which("ffmpeg")
     if program is None:
         raise ReelError(f"{sound.encoder} is made by the program ffmpeg, which is not installed")
-    options = ["-i", "-", "-ac", "6", "-strict", "-2", "-c:a", sound.program]
+    layout = f"aformat=channel_layouts={sound.layout}"
+    options = ["-i", "-", "-af", layout, "-strict", "-2", "-c:a", sound.program]
     if sound.bits_per_s:
         options += ["-b:a", str(sound.bits_per_s)]
     done = subprocess.run(
