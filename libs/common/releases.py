@@ -14,7 +14,7 @@ import msgspec
 from libs.common.release_groups import group
 from libs.common.release_languages import CHINESE, LANGUAGE_CODES, LANGUAGES
 from libs.common.release_numbers import Numbers
-from libs.common.release_outline import Outline, outline, overlapping, soft_words
+from libs.common.release_outline import Outline, outline, soft_words, within
 from libs.common.release_text import MAX_NAME_CHARS as MAX_NAME_CHARS
 from libs.common.release_text import Span, Text, read
 from libs.common.release_titles import titles
@@ -77,12 +77,13 @@ def quality(release: Release) -> Quality:
 
 
 def parse(name: str) -> Release:
-    """Never raises, and takes time in proportion to the name. Only its first MAX_NAME_CHARS characters count."""
+    """Never raises, in time proportional to the name. Only its first MAX_NAME_CHARS characters count."""
     return explain(name).release
 
 
 _CHANNELS = re.compile(
-    r"(?<=[A-Za-z+ .\[(-])([1-9])\.([0-4])(?:ch)?(?![0-9A-Za-z])|(?<=[A-Za-z+])([1-9]) ([0-4])(?![0-9A-Za-z])"
+    r"(?<=[A-Za-z+ .\[(-])([1-9])\.([0-4])(?:ch)?(?![0-9A-Za-z])"
+    r"|(?:(?<=[A-Za-z+])|(?<=[A-Za-z3] ))([1-9]) ([0-4])(?![0-9A-Za-z])"
     r"|(?<![0-9])([268])[ .]?ch(?![a-z])",
     re.IGNORECASE,
 )
@@ -107,7 +108,8 @@ def _found(lines: Outline, look: Lookup) -> dict[str, list[Found]]:
     text, tags, begin = lines.text, lines.tags, lines.regions[0][0]
     named = titles(text, lines.regions)
     maker = _group(lines, look)
-    apart = [*lines.hard, *maker]
+    # With the dash before it, so that a group called like a word is not that word too.
+    apart = [*lines.hard, *(Found(made.start - 1, made.end, made.value) for made in maker)]
     spoken = [found for words in (LANGUAGES, LANGUAGE_CODES, CHINESE) for found in look.find(words, tags)]
     return {
         "title": named[:1],
@@ -170,7 +172,7 @@ def _each(words: Iterable[Found], apart: Iterable[Found] = ()) -> list[Found]:
     """The first of each value, but not what is a piece of a longer word (the DL of WEB-DL)."""
     first: dict[str, Found] = {}
     for found in words:
-        if found.value not in first and not overlapping(found, apart):
+        if found.value not in first and not within(found, apart):
             first[found.value] = found
     return list(first.values())
 
