@@ -88,7 +88,8 @@ SOURCE = Words(
         r"work~print": "WORKPRINT",
         r"hd~dvd(?:~rip)?": "HD-DVD",
         r"(?:uhd~)?m?blu[ ._-]{0,2}e?ray~(?:rip|mux|uhd)?"
-        r"|(?:uhd~|m)?(?:bd|br)~(?:rip|mux|remux|iso|light|full)(?:mux)?|uhd~2?bd|uhd~rip|uhd~remux|\d?bd(?=\d{3,4}[pi])|4kbd": "BluRay",
+        r"|(?:uhd~|m)?(?:bd|br)~(?:rip|mux|remux|iso|light|full)(?:mux)?"
+        r"|uhd~2?bd|uhd~rip|uhd~remux|\d?bd(?=\d{3,4}[pi])|4kbd": "BluRay",
         r"\d?bd~(?:25|50|66|100)|blue~ray": "BluRay",
         r"web~(?:rip|cap|mux)(?:hd)?|hdweb~rip|(?:web~)?dl~rip|vod~rip": "WEBRip",
         r"(?:web~)?dl~mux|web~(?:dl|uhd)|web-?hd|(?:hd|uhd)~web|"

@@ -15,7 +15,6 @@ from libs.common.release_groups import group
 from libs.common.release_languages import CHINESE, LANGUAGE_CODES, LANGUAGES
 from libs.common.release_numbers import Numbers
 from libs.common.release_outline import Outline, outline, soft_words, within
-from libs.common.release_text import MAX_NAME_CHARS as MAX_NAME_CHARS
 from libs.common.release_text import Span, Text, read
 from libs.common.release_titles import titles
 from libs.common.release_words import AUDIO, BIT_DEPTH, CODEC, EDITION, FLAGS, HDR, Found, Lookup
@@ -27,7 +26,7 @@ class Release(msgspec.Struct, frozen=True, kw_only=True):
     """A release as its name has it; None or empty where the name doesn't say."""
 
     title: str | None = None
-    other_titles: tuple[str, ...] = ()
+    aliases: tuple[str, ...] = ()
     """What else the same name calls it: in another script, or behind AKA."""
     year: int | None = None
     season: int | None = None
@@ -77,7 +76,7 @@ def quality(release: Release) -> Quality:
 
 
 def parse(name: str) -> Release:
-    """Never raises, in time proportional to the name. Only its first MAX_NAME_CHARS characters count."""
+    """Never raises, in time proportional to the name. Only its first 300 characters count."""
     return explain(name).release
 
 
@@ -113,7 +112,7 @@ def _found(lines: Outline, look: Lookup) -> dict[str, list[Found]]:
     spoken = [found for words in (LANGUAGES, LANGUAGE_CODES, CHINESE) for found in look.find(words, tags)]
     return {
         "title": named[:1],
-        "other_titles": named[1:],
+        "aliases": named[1:],
         "year": [lines.year] if lines.year else [],
         "resolution": [lines.resolution] if lines.resolution else [],
         "source": [lines.source] if lines.source else [],
@@ -134,7 +133,7 @@ def _release(found: Mapping[str, list[Found]], numbers: Numbers | None) -> Relea
     one = {field: next(iter(said), None) for field, said in values.items()}
     return Release(
         title=one["title"],
-        other_titles=tuple(values["other_titles"]),
+        aliases=tuple(values["aliases"]),
         year=int(one["year"]) if one["year"] else None,
         season=numbers.season if numbers else None,
         seasons=numbers.seasons if numbers else (),
