@@ -9,8 +9,9 @@ _B, _E = r"(?<![A-Za-z0-9])", r"(?![A-Za-z0-9])"
 _MONTHS = ("jan", "feb", "mar", "apr", "may", "jun", "jul", "aug", "sep", "oct", "nov", "dec")
 _MONTH = r"(jan|feb|mar|apr|may|jun|jul|aug|sep|oct|nov|dec)[a-z]{0,7}"
 _YEAR = r"((?:19|20)\d\d)"
-_YEAR_FIRST = re.compile(rf"{_B}{_YEAR}([ ._/-]{{1,3}})(\d\d?)\2(\d\d?){_E}")
-_DAY_FIRST = re.compile(rf"{_B}(\d\d?)([ ._/-]{{1,3}})(\d\d?)\2{_YEAR}{_E}")
+# With points between them single digits are the sound (2019.5.1) or a size.
+_YEAR_FIRST = re.compile(rf"{_B}{_YEAR}(?:([ ._/-]{{1,3}})(?=\d\d\2\d\d)|([-/]))(\d\d?)(?:\2|\3)(\d\d?){_E}")
+_DAY_FIRST = re.compile(rf"{_B}(\d\d?)(?:([ ._/-]{{1,3}})(?=\d\d\2)|([-/]))(\d\d?)(?:\2|\3){_YEAR}{_E}")
 _SHORT_YEAR = re.compile(rf"{_B}(\d\d)[.](\d\d)[.](\d\d){_E}")
 _DAY_MONTH = re.compile(
     rf"{_B}(\d{{1,2}})(?:st|nd|rd|th)?[ ._-]{{1,2}}{_MONTH}[ ._,-]{{1,2}}{_YEAR}{_E}", re.I
@@ -33,9 +34,9 @@ class Dated(msgspec.Struct, frozen=True):
 def dated(text: str, start: int) -> Dated | None:
     """2026.03.01, 01.03.2026, 03.21.2026 as only Americans can mean it, 1 March 2026."""
     if match := _YEAR_FIRST.search(text, start):
-        return _day(match, match[1], match[3], match[4])
+        return _day(match, match[1], match[4], match[5])
     if match := _DAY_FIRST.search(text, start):
-        return _day(match, match[4], match[3], match[1])
+        return _day(match, match[5], match[4], match[1])
     if match := _DAY_MONTH.search(text, start):
         return _day(match, match[3], _month(match[2]), match[1])
     if match := _MONTH_DAY.search(text, start):

@@ -50,7 +50,8 @@ def group(
 ) -> Span | None:
     """What follows the last known word or the last dash; else in brackets at the beginning, or at the end.
 
-    `hard` and `soft`: the known words behind `start`, where the title ends. A group may be called like a soft one.
+    `hard` and `soft`: the known words behind `start`, where the title ends; a group may be called like a
+    soft one.
     """
     text = text[: _without_language(text, hard, soft)]
     if start >= len(text):
@@ -77,7 +78,12 @@ def _without_language(text: str, hard: Sequence[Found], soft: Sequence[Found]) -
 
 def _last_end(text: str, hard: Sequence[Found], soft: Sequence[Found]) -> int:
     # A group may be called like a word we know: behind a dash, at the end, it is the group.
-    ends = [found.end for found in soft if text[found.start - 1] != "-" or found.end < len(text)]
+    listed = {found.end for found in soft}
+    ends = [
+        found.end
+        for found in soft
+        if text[found.start - 1] != "-" or found.end < len(text) or found.start - 1 in listed
+    ]
     return max([*ends, *(found.end for found in hard)], default=0)
 
 
@@ -109,5 +115,11 @@ def _is_name(span: Span, text: str, hard: Iterable[Found], soft: Iterable[Found]
         and name.lower() not in _NO_NAMES
         and not _HASH.fullmatch(name)
         and not any(found.start < end and start < found.end for found in hard)
-        and not any(found.start <= start and end <= found.end for found in soft)
+        and not _is_all(span, text, soft)
     )
+
+
+def _is_all(span: Span, text: str, words: Iterable[Found]) -> bool:
+    """Whether there is nothing but these words."""
+    said = {place for found in words for place in range(found.start, found.end)}
+    return all(place in said or not text[place].isalnum() for place in range(*span))

@@ -36,7 +36,7 @@ _SPOKEN = {
     "ur": r"urdu",
     "ja": r"japanese|jpn|jap|jp",
     "ko": r"korean|kor",
-    "zh": r"chinese|chi|chs|cht|mandarin|cantonese|big5|gb",
+    "zh": r"chinese|chi|chs|cht|mandarin|cantonese|big5|(?<!\d[ .])gb",
     "th": r"thai|tha",
     "vi": r"vietnamese|vie",
     "id": r"indonesian",
@@ -98,7 +98,7 @@ _OTHERS = {"UA": "uk", "CZ": "cs", "ML": "multi"}
 LANGUAGE_CODES = Words(
     {
         **{rf"{_NOT_AFTER}{code.upper()}{_NO_SUBTITLES}": code for code in _CODES.split()},
-        **{code: language for code, language in _OTHERS.items()},
+        **_OTHERS,
         **{
             rf"{code.upper()}(?=[-+/,.][A-Z]{{2}}(?![A-Za-z]))|(?<=[A-Z]{{2}}[-+/,]){code.upper()}": code
             for code in _LISTED.split()

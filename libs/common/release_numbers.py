@@ -24,7 +24,7 @@ _BRACKETED_CODE = re.compile(r"(?<![A-Za-z0-9])S(\d{1,2})[ ._]?\[(?:EP?)?(\d{1,4
 _GLUED_CODE = re.compile(r"(?<=[a-z0-9])s(\d{2})e(\d{2,3})(?![0-9])", re.I)
 _NEXT = re.compile(
     r"(?:[ ._]{0,2}([-~&+]|to|and)[ ._]{0,2}|[ ._]?)(?:S\d{1,4}[ ._-]?)?EP?(\d{1,5})(?!\d)"
-    r"|[ ._]?([-~+])[ ._]?(\d{1,4})(?![A-Za-z0-9]|[ ._]?(?:bits?|fps|ch)\b|\.\d)"
+    r"|[ ._]?([-~+])[ ._]?(\d{1,4})(?![A-Za-z0-9]|[ ._]?(?:bits?|fps|ch)\b|\.\d(?!\d))"
     r"|(?:,[ ]?)(?:E?)(\d{1,3})(?![A-Za-z0-9])",
     re.I,
 )
@@ -48,12 +48,13 @@ _NTH = re.compile(
 _CHINESE_NTH = re.compile(r"第?([一二三四五六七八九十]|\d{1,2})季")
 _PACK = re.compile(
     rf"{_B}S(?:[ ._](?=\d\d(?!\d)))?(\d{{1,2}}|(?:19|20)\d\d)"
-    r"(?:(?:[ ._]?[-&+~][ ._]?|[ ._]?|[ ._]?(?:to|thru)[ ._]?)S(\d{1,2})(?:[ ._]?-?[ ._]?S\d\d){0,20}|-(\d{1,2})"
+    r"(?:[ ._]?(?:[-&+~][ ._]?|(?:to|thru)[ ._]?|)S(\d{1,2})(?:[ ._]?-?[ ._]?S\d\d){0,20}|-(\d{1,2})"
     rf"|[ ._]?D(?:isc?)?[ ._]?\d{{1,2}}(?:[-&]\d){{0,4}})?(?:v\d)?{_E}",
     re.I,
 )
 _PACK_EPISODE = re.compile(
-    rf"[ .]{{1,2}}-[ .]{{1,3}}(?:{_EPISODE_WORD}[ .]?)?(\d{{1,4}})(?:v\d)?(?:[ .]?[-~][ .]?(\d{{1,4}}))?(?![A-Za-z0-9])"
+    rf"[ .]{{1,2}}-[ .]{{1,3}}(?:{_EPISODE_WORD}[ .]?)?(\d{{1,4}})(?:v\d)?"
+    r"(?:[ .]?[-~][ .]?(\d{1,4}))?(?![A-Za-z0-9])"
     r"|[ .](\d{1,4})(?:v\d)?(?=$|[ .]?[\[(])|[ .]?\]?\[(\d{1,4})(?:v\d)?(?:[ .-]?(?:end|fin|完))?\]",
     re.I,
 )
@@ -74,7 +75,8 @@ _DASHED = re.compile(
 )
 _GLUED_DASH = re.compile(rf"(?<=[A-Za-z!?])-(\d{{2,4}}){_UP_TO}(?=$|[ .]?[\[(])", re.I)
 _PLAIN = re.compile(
-    rf"(?:(?<!\d)[.]|[ \[#]){{1,2}}(\d{{2,4}}|\d(?=[ ]?[\[(])){_UP_TO}(?=$|[ .]?[\[(\]]|[ .](?:end|vost|fhd|\d{{3,4}}[px]))",
+    rf"(?:(?<!\d)[.]|[ \[#]){{1,2}}(\d{{2,4}}|\d(?=[ ]?[\[(])){_UP_TO}"
+    r"(?=$|[ .]?[\[(\]]|[ .](?:end|vost|fhd|\d{3,4}[px]))",
     re.I,
 )
 _PADDED_RANGE = re.compile(r"[ .](0+\d{1,2}|1)[ ]?[-~][ ]?(\d{1,4})(?=$|[ .]?[\[(])")
@@ -88,7 +90,8 @@ _PART = re.compile(
 )
 _COUNTED = ("one", "two", "three", "four", "five", "six", "seven", "eight", "nine", "ten")
 _BARE = re.compile(
-    rf"{_B}([1-9]|1[0-8]|2[1-9])(\d\d)(?:[ ._-](?:\1)(\d\d))?(?=[ ._-](?:720p|1080[pi]|480p|hdtv|[pd]sr|[pd]tv|internal))",
+    rf"{_B}([1-9]|1[0-8]|2[1-9])(\d\d)(?:[ ._-](?:\1)(\d\d))?"
+    r"(?=[ ._-](?:720p|1080[pi]|480p|hdtv|[pd]sr|[pd]tv|internal))",
     re.I,
 )
 _CHINESE_DIGITS = "一二三四五六七八九十"
@@ -258,7 +261,7 @@ def _east_asian(text: str, start: int) -> Numbers | None:
 
 
 def _matching(pattern: re.Pattern[str]) -> Way:
-    """The first absolute number, or range of them, that the pattern finds and that is neither a year nor lines."""
+    """The first absolute number, or range of such, that the pattern finds; no year and no lines."""
 
     def way(text: str, start: int) -> Numbers | None:
         found = (_absolute(match) for match in pattern.finditer(text, start) if match.start() > start)

@@ -27,10 +27,31 @@ from libs.common.release_words import (
 
 _HARD = (RESOLUTION, SOURCE, CODEC, AUDIO, BIT_DEPTH, HDR)
 _SOFT = (EDITION, FLAGS, LANGUAGES, LANGUAGE_CODES, CHINESE, VAGUE_RESOLUTION, NOISE)
-_YEAR = re.compile(r"(?<![0-9A-Za-z])((?:19|20)\d\d)(?![0-9A-Za-z])")
+_YEAR = re.compile(r"(?<![0-9A-Za-z])(?<!\d\d\.\d\d\.)((?:19|20)\d\d)(?![0-9A-Za-z])")
 _FIRST_YEAR = re.compile(r"[ ]*[(\[]((?:19|20)\d\d)[)\]][ .-]*(?=\w)")
 _COUNTED_BEFORE = re.compile(r"[ .]-[ .]?\d{1,4}(?:\.\d)?[ .]?[(\[]?$")
+# An episode between two, which anime has: a recap.
+_HALF = re.compile(r"[ .]-[ .]?\d{1,3}\.5[ .]?[(\[]?$")
 _TITLE_BEHIND = re.compile(r"[)\]]?[ .]?[/|][ .]?([^\[\](){}|/]{2,80}?)(?=[ .]?[\[(/|]|$)")
+_FIRST_DATE = re.compile(r"[12]\d(?:0[1-9]|1[0-2])[0-3]\d[ .](?=\S)")
+_ARTICLE = re.compile(r"(?<![A-Za-z0-9])(?:the|an?|der|die|das|le|la|une?|el|il)[ .]$", re.IGNORECASE)
+# Languages in three letters that are words, as they are written in the title of an episode.
+_PLAIN_WORDS = {
+    "Cat",
+    "Dan",
+    "Vie",
+    "Fin",
+    "Por",
+    "Lat",
+    "Ing",
+    "Rom",
+    "Tam",
+    "Tel",
+    "Pol",
+    "Chi",
+    "Max",
+    "It",
+}
 _ARTICLES = {"", "the", "a", "an", "der", "die", "das", "le", "la", "les", "el", "il"}
 _EAST_ASIAN = re.compile(r"[\u3041-\u30ff\u4e00-\u9fff]")
 
@@ -58,6 +79,8 @@ def outline(look: Lookup) -> Outline:
     first_year = _FIRST_YEAR.match(text, begin)
     begin = first_year.end() if first_year else begin
     numbers = find_numbers(text, begin, anime=leading is not None or _EAST_ASIAN.search(text) is not None)
+    first_date = _FIRST_DATE.match(text, begin) if numbers and numbers.start > begin + 7 else None
+    begin = first_date.end() if first_date else begin
     words = {kind: look.find(kind, begin) for kind in _HARD}
     hard = min(
         (found[0].start for found in words.values() if found and found[0].start > begin), default=len(text)
@@ -119,7 +142,13 @@ def _tags(look: Lookup, title_end: int, hard: int, numbers: Numbers | None) -> i
     """Between an episode's number and the first hard word may stand its title, with any words in it."""
     if numbers is None or numbers.end >= hard:
         return title_end
-    return _peeled(look.text, hard, _soft(look, numbers.end, hard))
+    words = [
+        found
+        for found in _soft(look, numbers.end, hard)
+        if not _ARTICLE.search(look.text, 0, found.start)
+        and look.text[found.start : found.end] not in _PLAIN_WORDS
+    ]
+    return _peeled(look.text, hard, words)
 
 
 def _peeled_title(look: Lookup, begin: int, end: int, *, only_sure: bool) -> int:
@@ -136,7 +165,7 @@ def _peeled_title(look: Lookup, begin: int, end: int, *, only_sure: bool) -> int
         and _sure(text[found.start : found.end], found, mixed_case, only_sure=only_sure)
     ]
     end = _peeled(text, end, words)
-    counted = _COUNTED_BEFORE.search(text, begin, end) if only_sure else None
+    counted = (_COUNTED_BEFORE if only_sure else _HALF).search(text, begin, end)
     return counted.start() if counted and counted.start() > begin else end
 
 
@@ -179,9 +208,14 @@ def _regions(text: str, begin: int, title_end: int, numbers: Numbers | None) -> 
     return [(begin, title_end), *([behind.span(1)] if behind else [])]
 
 
-def overlapping(found: Found, others: Iterable[Found]) -> bool:
-    """Whether it is a piece of one of them (the DL of WEB-DL)."""
-    return any(other.start <= found.start and found.end <= other.end for other in others)
+def within(found: Found, others: Iterable[Found]) -> bool:
+    """Whether it is a piece of one of them (the DL of WEB-DL), and not all of it."""
+    return any(
+        other.start <= found.start
+        and found.end <= other.end
+        and other.end - other.start > found.end - found.start
+        for other in others
+    )
 
 
 def soft_words(look: Lookup, start: int) -> list[Found]:

@@ -1,4 +1,4 @@
-"""What of a name is read: without folders, site, ending and what was hung on it, and where each letter was."""
+"""What is read of a name: no folders, site, ending and what was hung on it; and where each letter was."""
 
 import re
 import unicodedata
@@ -23,9 +23,10 @@ _SITE = re.compile(
 )
 # What those who post a release again hang on its name.
 _REPOST = re.compile(
-    r"[-_. ](?:obfuscated|obfuscation|scrambled|postbot|xpost|rakuv\w{0,12}|whiterev|buymore|asrequested|gerov|repost|"
+    r"[-_. ](?:obfuscated|obfuscation|scrambled|postbot|xpost|rakuv\w{0,12}|whiterev|buymore|asrequested|"
+    r"gerov|repost|"
     r"alternativetorequested|chamele0n|alteZachen|z0ids3n|rp|pre|nzbgeek|bunny|1|4p|4planet|"
-    r"\[?(?:rartv|rarbg|ettv|tgx|eztv(?:[ .]\w{2,3})?|rarbg\.com|sample)\]?)$"
+    r"\[?(?:rartv|rarbg|ettv|tgx|eztv(?:[ .]\w{2,3})?|rarbg\.com)\]?)$"
     rf"|-?[ .]?\[(?:rartv|rarbg|ettv|tgx|eztv(?:[ .]\w{{2,3}})?|[0-9a-f]{{8}}|{_DOMAIN})\][-_. ]?$"
     rf"|[ .]?\(\s?(?:www\.)?{_DOMAIN}\)$|[-_. ]{{1,3}}www\.{_DOMAIN}$"
     r'|[ .]?\[\d{1,3}/\d{1,3}\].*"$|[ .]yenc$',
@@ -44,7 +45,7 @@ _PLAIN = {wide: wide - 0xFEE0 for wide in range(0xFF01, 0xFF5F)} | _BRACKETS
 
 
 class Text(msgspec.Struct, frozen=True):
-    """What is read of a name; `origins` has the place in the name of each of its characters, and of its end."""
+    """What is read of a name; `origins` has the place in it of each of the characters, and of the end."""
 
     text: str
     origins: Sequence[int]
@@ -58,7 +59,7 @@ class Text(msgspec.Struct, frozen=True):
 
 
 def read(name: str) -> Text:
-    """Never raises. Of `name` the first MAX_NAME_CHARS count; a folder's name counts where the file's says nothing."""
+    """Never raises. The first MAX_NAME_CHARS of `name` count; of folder and file the one that says more."""
     return _trimmed(_named(_composed(name[:MAX_NAME_CHARS])))
 
 
@@ -85,7 +86,7 @@ def _plain(character: str) -> str:
 
 
 def _named(name: Text) -> Text:
-    """The last of the folders and files in a path that looks like a release; a slash inside brackets is none."""
+    """Of the folders and files in a path the one that says most; a slash inside brackets is none."""
     ends = [
         match.start() for match in _FOLDER.finditer(name.text) if not _bracketed(name.text, match.start())
     ]

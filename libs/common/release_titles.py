@@ -47,7 +47,7 @@ def _title(raw: str) -> str | None:
 
 
 def _without_east_asian(title: str) -> str:
-    """What is left in Latin letters, if it is a title on its own: the other words say the same, or the season."""
+    """What is in Latin letters, if it is a title on its own: the rest says the same, or the season."""
     if not _EAST_ASIAN.search(title):
         return title
     words = re.split(r"[\s\[\]]+", title)

@@ -87,13 +87,15 @@ SOURCE = Words(
         r"(?:dvd|bd|br|web|hd)~scr(?:eener)?|screener": "SCR",
         r"work~print": "WORKPRINT",
         r"hd~dvd(?:~rip)?": "HD-DVD",
-        r"(?:uhd~)?m?blu[ ._-]{0,2}e?ray~(?:rip|mux|uhd)?|(?:uhd~|m)?(?:bd|br)~(?:rip|mux|remux|iso|light|full)(?:mux)?"
+        r"(?:uhd~)?m?blu[ ._-]{0,2}e?ray~(?:rip|mux|uhd)?"
+        r"|(?:uhd~|m)?(?:bd|br)~(?:rip|mux|remux|iso|light|full)(?:mux)?"
         r"|uhd~2?bd|uhd~rip|uhd~remux|\d?bd(?=\d{3,4}[pi])|4kbd": "BluRay",
         r"\d?bd~(?:25|50|66|100)|blue~ray": "BluRay",
         r"web~(?:rip|cap|mux)(?:hd)?|hdweb~rip|(?:web~)?dl~rip|vod~rip": "WEBRip",
-        rf"(?:web~)?dl~mux|web~(?:dl|uhd)|web-?hd|(?:hd|uhd)~web|{_SHOPS}~(?:u?hd|sd)|web~\(?dl\)?|web(?=\d{{3,4}}p)": "WEB-DL",
+        r"(?:web~)?dl~mux|web~(?:dl|uhd)|web-?hd|(?:hd|uhd)~web|"
+        rf"{_SHOPS}~(?:u?hd|sd)|web~\(?dl\)?|web(?=\d{{3,4}}p)": "WEB-DL",
         r"(?:a|u|uhd)?hd~tv~(?:rip|mux)?|dtv~rip": "HDTV",
-        r"[psd]d?tv(?:~rip)?|sd~tv|dsr(?:~ip)?|(?:tv|sat|dvb|dth|ppv|cable)~rip|dvb(?:-[st]2?)?|ws~pdtv": "SDTV",
+        r"[psd]d?tv(?:~rip)?|sd~tv|dsr(?:~ip)?|(?:tv|sat|dvb|dth|ppv)~rip|dvb(?:-[st]2?)?": "SDTV",
         r"(?:hd)?\d?m?dvd~(?:rip|r|5|9|mux|full|remux|iso|hd)|(?:ntsc|pal)~m?dvd~r?\d?|xvi(?:d~)?dvd": "DVD",
         r"hd~rip|hd~light": "HDRip",
         r"vhs(?:~rip)?": "VHS",
@@ -176,7 +178,7 @@ EDITION = Words(
         r"un~cut(?:~(?:edition|version))?|uncensored|ungeschnitten": "Uncut",
         r"imax(?:~(?:edition|enhanced))?": "IMAX",
         r"criterion(?:~(?:collection|edition))?": "Criterion",
-        r"(?:4k~)?re~mastered|4k~remaster(?:ed)?|(?:4k~)?restored|4k~restoration|remasterizad[oa]": "Remastered",
+        r"(?:4k~)?re~mastered|4k~remaster|(?:4k~)?restored|4k~restoration|remasterizad[oa]": "Remastered",
         r"special~edition|edicion~especial": "Special Edition",
         r"(?:ultimate~)?collector'?s?~edition": "Collector's Edition",
         r"(?:\d\d(?:th|st|nd|rd)~)?anniversary(?:~edition)?|jubilaeumsedition": "Anniversary",
@@ -194,7 +196,7 @@ EDITION = Words(
 
 FLAGS = Words(
     {
-        r"(?:real~)?proper\d?": "PROPER",
+        r"proper\d?": "PROPER",
         r"repack~\d?": "REPACK",
         r"re~rip~\d?": "RERIP",
         r"real(?=[ ._-]+(?:proper|repack))": "REAL",
@@ -203,7 +205,7 @@ FLAGS = Words(
         r"(?:bd|uhd|dvd|br)?~remux": "REMUX",
         r"hybrid": "HYBRID",
         r"(?:h?~(?:sbs|ou)|half~(?:sbs|ou|tab)|3d)": "3D",
-        r"\w{0,3}dubbed|(?:\w{0,4}-)?dub|synced": "DUBBED",
+        r"\w{0,4}-?dub(?:bed)?|synced": "DUBBED",
         r"dual(?:~(?:audio|lang(?:uage)?))?|audio~dual|dl(?=[ ._-])": "DUAL-AUDIO",
         r"(?:fan)?subbed|(?:\w{2,3}~)subbed|vost(?:fr|a|en|it)?|sub~(?:fr|ita|french|forced)|(?:multi|e|m|eng|soft)~subs?"
         r"|subs?": "SUBBED",

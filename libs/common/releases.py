@@ -14,8 +14,7 @@ import msgspec
 from libs.common.release_groups import group
 from libs.common.release_languages import CHINESE, LANGUAGE_CODES, LANGUAGES
 from libs.common.release_numbers import Numbers
-from libs.common.release_outline import Outline, outline, overlapping, soft_words
-from libs.common.release_text import MAX_NAME_CHARS as MAX_NAME_CHARS
+from libs.common.release_outline import Outline, outline, soft_words, within
 from libs.common.release_text import Span, Text, read
 from libs.common.release_titles import titles
 from libs.common.release_words import AUDIO, BIT_DEPTH, CODEC, EDITION, FLAGS, HDR, Found, Lookup
@@ -27,7 +26,7 @@ class Release(msgspec.Struct, frozen=True, kw_only=True):
     """A release as its name has it; None or empty where the name doesn't say."""
 
     title: str | None = None
-    other_titles: tuple[str, ...] = ()
+    aliases: tuple[str, ...] = ()
     """What else the same name calls it: in another script, or behind AKA."""
     year: int | None = None
     season: int | None = None
@@ -77,12 +76,13 @@ def quality(release: Release) -> Quality:
 
 
 def parse(name: str) -> Release:
-    """Never raises, and takes time in proportion to the name. Only its first MAX_NAME_CHARS characters count."""
+    """Never raises, in time proportional to the name. Only its first 300 characters count."""
     return explain(name).release
 
 
 _CHANNELS = re.compile(
-    r"(?<=[A-Za-z+ .\[(-])([1-9])\.([0-4])(?:ch)?(?![0-9A-Za-z])|(?<=[A-Za-z+])([1-9]) ([0-4])(?![0-9A-Za-z])"
+    r"(?<=[A-Za-z+ .\[(-])([1-9])\.([0-4])(?:ch)?(?![0-9A-Za-z])"
+    r"|(?:(?<=[A-Za-z+])|(?<=[A-Za-z3] ))([1-9]) ([0-4])(?![0-9A-Za-z])"
     r"|(?<![0-9])([268])[ .]?ch(?![a-z])",
     re.IGNORECASE,
 )
@@ -107,11 +107,12 @@ def _found(lines: Outline, look: Lookup) -> dict[str, list[Found]]:
     text, tags, begin = lines.text, lines.tags, lines.regions[0][0]
     named = titles(text, lines.regions)
     maker = _group(lines, look)
-    apart = [*lines.hard, *maker]
+    # With the dash before it, so that a group called like a word is not that word too.
+    apart = [*lines.hard, *(Found(made.start - 1, made.end, made.value) for made in maker)]
     spoken = [found for words in (LANGUAGES, LANGUAGE_CODES, CHINESE) for found in look.find(words, tags)]
     return {
         "title": named[:1],
-        "other_titles": named[1:],
+        "aliases": named[1:],
         "year": [lines.year] if lines.year else [],
         "resolution": [lines.resolution] if lines.resolution else [],
         "source": [lines.source] if lines.source else [],
@@ -132,7 +133,7 @@ def _release(found: Mapping[str, list[Found]], numbers: Numbers | None) -> Relea
     one = {field: next(iter(said), None) for field, said in values.items()}
     return Release(
         title=one["title"],
-        other_titles=tuple(values["other_titles"]),
+        aliases=tuple(values["aliases"]),
         year=int(one["year"]) if one["year"] else None,
         season=numbers.season if numbers else None,
         seasons=numbers.seasons if numbers else (),
@@ -170,7 +171,7 @@ def _each(words: Iterable[Found], apart: Iterable[Found] = ()) -> list[Found]:
     """The first of each value, but not what is a piece of a longer word (the DL of WEB-DL)."""
     first: dict[str, Found] = {}
     for found in words:
-        if found.value not in first and not overlapping(found, apart):
+        if found.value not in first and not within(found, apart):
             first[found.value] = found
     return list(first.values())
 
