@@ -18,6 +18,7 @@ from tests.support.media_films import Recipe, film
     ("recipe", "container", "codec_string"),
     [
         (Recipe(), "mkv", "avc1.4d400a"),
+        (Recipe(video="libsvtav1", sounds=("libopus",), container="webm"), "webm", "av01.0.00M.08"),
         (Recipe(video="libx265", container="mp4"), "mp4", "hvc1.1.6.L30.90"),
         (Recipe(video="libsvtav1", sounds=("libopus",)), "mkv", "av01.0.00M.08"),
         (Recipe(video="mpeg2video", container="mpegts", sounds=("mp2",)), "ts", None),
