@@ -1,4 +1,4 @@
-"""Small films in many shapes, made by PyAV: pictures that all differ, and sound with a click every half second."""
+"""Small films in many shapes: pictures that all differ, and sound with a click every half second."""
 
 import io
 import math
@@ -133,7 +133,9 @@ def _tones(stream: AudioStream, recipe: Recipe) -> list[AnyPacket]:
     begin, end = round(recipe.late_s * rate), round((recipe.seconds - recipe.short_s) * rate)
     for at in range(begin, end, 1024):
         count = min(1024, end - at)
-        samples = array("h", (round(32_000 * tone((at + place) / rate)) for place in range(count)))
+        # Six channels that are all alike would be mixed to more than full scale.
+        level = 32_000 if channels <= 2 else 10_000
+        samples = array("h", (round(level * tone((at + place) / rate)) for place in range(count)))
         frame = AudioFrame(format="s16", layout=recipe.layout, samples=count)
         interleaved = array("h", chain.from_iterable(zip(*[samples] * channels, strict=True)))
         frame.planes[0].update(interleaved.tobytes().ljust(frame.planes[0].buffer_size, b"\0"))
@@ -172,3 +174,13 @@ class Heard:
             if missing > 0:
                 self.samples.extend([0.0] * missing)
             self.samples[at + skipped : at + len(samples)] = samples[skipped:]
+
+    def resampled(self, rate: int) -> "Heard":
+        if rate == self.rate:
+            return self
+        frame = AudioFrame(format="flt", layout="mono", samples=len(self.samples))
+        frame.planes[0].update(self.samples.tobytes().ljust(frame.planes[0].buffer_size, b"\0"))
+        frame.sample_rate = self.rate
+        resampler = av.AudioResampler(format="flt", layout="mono", rate=rate)
+        made = [*resampler.resample(frame), *resampler.resample(None)]
+        return Heard(array("f", b"".join(bytes(part.planes[0])[: part.samples * 4] for part in made)), rate)
