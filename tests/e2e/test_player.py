@@ -118,6 +118,7 @@ def test_keys(viewer: Visitor) -> None:
     # A key that is pressed elsewhere is no command.
     viewer.page.get_by_test_id("choose-release").press("k")
     expect_value(viewer, "paused", 0)
+    viewer.player.hover()
     control(viewer, "seek-bar").press("Escape")
     expect(viewer.player).to_have_count(0)
 
