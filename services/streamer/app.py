@@ -28,6 +28,7 @@ from services.streamer.api.movies import DiscoveryController, WatchingController
 from services.streamer.api.pages import DIST, page_routes
 from services.streamer.api.sessions import SessionsController, stream_route
 from services.streamer.api.shell import Shell, content_security_policy
+from services.streamer.api.subtitles import SubtitlesController
 from services.streamer.auth.guards import Gate, own_page_only, owner_only
 from services.streamer.auth.owner import Owner
 from services.streamer.auth.sessions import Sessions
@@ -117,7 +118,7 @@ def _litestar(gate: Gate, names: Names, routes: list[ASGIRouteHandler], provided
     )
     live = Router(
         "/",
-        route_handlers=[EventsController, SessionsController],
+        route_handlers=[EventsController, SessionsController, SubtitlesController],
         guards=[owner_only(gate)],
         security=[{"cookie": []}, {"bearer": []}],
     )
