@@ -1,8 +1,9 @@
 """Where a film is cut: its key pictures' times, from its own index or by reading it through once."""
 
+from collections.abc import Iterator
 from fractions import Fraction
 from itertools import pairwise
-from typing import Final
+from typing import Final, cast
 
 import msgspec
 from av.container import InputContainer
@@ -20,7 +21,8 @@ INDEX_GAP_MAX_S = 20
 SEGMENT_MAX_S = 60
 """What one segment may last: it is held in memory, and nobody waits longer for a seek."""
 KEYS_MAX = 500_000
-HEAD_PICTURES = 16
+HEAD_PICTURES, HEAD_PICTURES_MAX = 16, 64
+"""How many pictures are read to know where the film begins; how many to meet every sound's first packet."""
 _INDEXED: Final = ("matroska", "mov", "avi", "flv")
 _BY_DECODING: Final = ("mov", "avi")
 _BY_BYTES: Final = ("mpegts", "mpeg")
@@ -73,21 +75,22 @@ def read_head(container: InputContainer, picture: VideoStream) -> Head:
     shown: list[int] = []
     offset = 0
     sounds: dict[int, list[int]] = {}
-    for packet in container.demux(picture, *container.streams.audio):
-        time = shown_at(packet)  # pyright: ignore[reportArgumentType]
+    streams = container.streams.audio
+    for packet in cast(Iterator[AnyPacket], container.demux(picture, *streams)):
+        time = shown_at(packet)
         if time is None or not packet.size:
             continue
-        if packet.stream.index != picture.index:
-            sounds.setdefault(packet.stream.index, []).append(time)
+        if packet.stream_index != picture.index:
+            sounds.setdefault(packet.stream_index, []).append(time)
         elif shown or packet.is_keyframe:
             if not shown and packet.dts is not None:
                 offset = time - packet.dts
             shown.append(time)
-            if len(shown) == HEAD_PICTURES:
-                break
+        if len(shown) >= (HEAD_PICTURES if len(sounds) == len(streams) else HEAD_PICTURES_MAX):
+            break
     if not shown:
         raise Unreadable("The film's picture has no beginning. Another release may be whole.")
-    return Head(min(shown), offset, sounds)
+    return Head(min(shown[:HEAD_PICTURES]), offset, sounds)
 
 
 class NeedsReading(Unreadable):

@@ -25,6 +25,8 @@ _OPTIONS: Final = {
     "probesize": str(4 << 20),
     "analyzeduration": "5000000",
     "max_streams": str(STREAMS_MAX),
+    # Edit lists move the times and hide nothing: what is hidden would be missing where a segment begins.
+    "advanced_editlist": "0",
     "max_pixels": str(SIDE_MAX_PIXELS * SIDE_MAX_PIXELS // 4),
     "threads": "1",
 }

@@ -9,12 +9,12 @@ import msgspec
 _HEAD = "#EXTM3U\n#EXT-X-VERSION:7\n"
 _TEXT_IN_QUOTES = str.maketrans({'"': "'", "\n": " ", "\r": " "})
 _CODES = """
-ara:ar bul:bg cat:ca ces:cs cze:cs chi:zh zho:zh dan:da deu:de ger:de dut:nl nld:nl ell:el gre:el eng:en est:et
-fas:fa per:fa fin:fi fra:fr fre:fr heb:he hin:hi hrv:hr hun:hu ice:is isl:is ind:id ita:it jpn:ja kor:ko lav:lv
-lit:lt may:ms msa:ms nor:no nob:nb pol:pl por:pt ron:ro rum:ro rus:ru slk:sk slo:sk slv:sl spa:es srp:sr swe:sv
-tam:ta tel:te tha:th tur:tr ukr:uk vie:vi
+ara:ar bul:bg cat:ca ces:cs cze:cs chi:zh zho:zh dan:da deu:de ger:de dut:nl nld:nl ell:el gre:el eng:en
+est:et fas:fa per:fa fin:fi fra:fr fre:fr heb:he hin:hi hrv:hr hun:hu ice:is isl:is ind:id ita:it jpn:ja
+kor:ko lav:lv lit:lt may:ms msa:ms nor:no nob:nb pol:pl por:pt ron:ro rum:ro rus:ru slk:sk slo:sk slv:sl
+spa:es srp:sr swe:sv tam:ta tel:te tha:th tur:tr ukr:uk vie:vi
 """
-_SHORT = dict(pair.split(":") for pair in _CODES.split())
+_SHORT = {pair[:3]: pair[4:] for pair in _CODES.split()}
 """ISO 639-2 to 639-1: RFC 5646 wants the shortest code that there is."""
 
 

@@ -55,7 +55,8 @@ def _presented(film: BinaryIO, indexed: InputContainer, may_read_all: bool) -> "
     head = read_head(indexed, stream)
     cuts = cuts_of(indexed, stream, head, may_read_all=may_read_all)
     zero_s = cuts.base * time_base
-    sounds = sound_tracks(indexed, media, head, zero_s)
+    end_s = cuts.end * time_base
+    sounds = sound_tracks(indexed, media, head, zero_s, end_s)
     tracks = Tracks(
         picture=picture.index,
         time_bases={index: _time_base(indexed, index) for index in _indexes(picture, sounds)},
@@ -130,18 +131,20 @@ class Presentation:
 
     def _copied(self, track: CopiedSound, window: Window, number: int) -> tuple[int, list[Sample]]:
         grid = track.grid
-        begin, end = (self._cut_samples(n, grid.time_base) for n in (number, number + 1))
+        begin, end = (self._cut_ticks(n, grid.time_base) for n in (number, number + 1))
         made = sound_piece(
             window.sounds[track.index],
             grid,
             begin if number else None,
             end if number + 1 < self.segments else None,
+            track.header.lead,
         )
         rate = track.header.timescale
         nothing = round(self._shown_s[number] * rate)
         return (made.begin if made.samples else nothing) + track.header.lead, made.samples
 
-    def _cut_samples(self, number: int, time_base: Fraction) -> int:
+    def _cut_ticks(self, number: int, time_base: Fraction) -> int:
+        """When segment `number` begins by the container's clock."""
         return ceil((self._shown_s[number] + self._zero_s) / time_base)
 
     def _converted(self, track: ConvertedSound, window: Window, number: int) -> tuple[int, list[Sample]]:

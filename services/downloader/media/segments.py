@@ -48,14 +48,17 @@ def picture_piece(
     return Piece(int((decoded[0] - base) * scale), samples)
 
 
-def sound_piece(packets: Sequence[AnyPacket], grid: Grid, begin: int | None, end: int | None) -> Piece:
-    """The packets whose times are in `begin` … `end` (in their time base; None: no bound there).
+def sound_piece(
+    packets: Sequence[AnyPacket], grid: Grid, begin: int | None, end: int | None, lead: int
+) -> Piece:
+    """The packets whose times are in `begin` … `end` (in their time base; None: no bound there), but for what
+    lies more than `lead` samples before the film's zero.
 
     Each lasts until the next one; one that is followed by nothing lasts as long as the one before it.
     """
     timed = [(shown_at(packet) or 0, packet) for packet in packets]
     placed = [(grid.place(time), time, packet) for time, packet in timed if begin is None or time >= begin]
-    placed = [item for item in placed if item[0] >= -LEAD_MAX_SAMPLES]
+    placed = [item for item in placed if item[0] >= -lead]
     ours = [item for item in placed if end is None or item[1] < end]
     if not ours:
         return Piece(0, [])

@@ -1,5 +1,6 @@
 """Which of a film's tracks are presented, and how: copied, or the sound made AAC."""
 
+import re
 from collections.abc import Callable
 from fractions import Fraction
 
@@ -24,6 +25,7 @@ _COPIED_PICTURES = frozenset({"h264", "hevc", "av1", "vp9"})
 _COPIED_SOUNDS = frozenset({"aac", "flac", "opus"})
 _COPIED_AAC = frozenset({"LC", "HE-AAC", "HE-AACv2"})
 _OPUS_FRAME = 960
+SHORT_MAX_S = 2
 _CHANNELS_MAX = 8
 
 
@@ -92,9 +94,11 @@ def _prefixed(packet: AnyPacket) -> bytes:
     return length_prefixed(bytes(packet))
 
 
-def sound_tracks(container: InputContainer, media: Media, head: Head, zero_s: Fraction) -> list[SoundTrack]:
-    """Every sound that libav can decode; exactly one of them is the default. `zero_s` is the film's beginning
-    by the container's clock."""
+def sound_tracks(
+    container: InputContainer, media: Media, head: Head, zero_s: Fraction, end_s: Fraction
+) -> list[SoundTrack]:
+    """Every sound that libav can decode; exactly one of them is the default. `zero_s` and `end_s` are the
+    picture's beginning and end by the container's clock."""
     known = [
         (stream, sound)
         for stream, sound in zip(container.streams.audio[:SOUNDS_MAX], media.sounds, strict=True)
@@ -107,11 +111,30 @@ def sound_tracks(container: InputContainer, media: Media, head: Head, zero_s: Fr
     for track_id, (stream, sound) in enumerate(known, 2):
         grid = _grid(stream, head, zero_s)
         rendition = _rendition(stream, sound, is_default=sound.number == chosen)
-        track = _copied(stream, track_id, rendition, grid, head) or _converted(
-            stream, track_id, rendition, grid
-        )
-        tracks.append(track)
+        copied = None
+        if _reaches(stream, grid, zero_s, end_s):
+            copied = _copied(stream, track_id, rendition, grid, head)
+        tracks.append(copied or _converted(stream, track_id, rendition, grid))
     return tracks
+
+
+def _reaches(stream: AudioStream, grid: Grid, zero_s: Fraction, end_s: Fraction) -> bool:
+    """Whether the sound is as long as the picture. Where it isn't it is converted, which makes silence of the
+    rest: players wait for ever for a segment that is empty."""
+    begin_s = grid.first * grid.time_base
+    if begin_s > zero_s + SHORT_MAX_S:
+        return False
+    known_s = _known_end_s(stream, begin_s)
+    return known_s is None or known_s > end_s - SHORT_MAX_S
+
+
+def _known_end_s(stream: AudioStream, begin_s: Fraction) -> Fraction | None:
+    if stream.duration:
+        return begin_s + stream.duration * (stream.time_base or 0)
+    # Matroska's statistics, as its usual muxers write them: DURATION or DURATION-eng, 01:23:45.678000000.
+    said = next((value for key, value in stream.metadata.items() if key.startswith("DURATION")), "")
+    parts = re.fullmatch(r"(\d{1,3}):(\d\d):(\d\d(?:\.\d{1,9})?)", said)
+    return Fraction(parts[3]) + 60 * int(parts[2]) + 3600 * int(parts[1]) if parts else None
 
 
 def _rendition(stream: AudioStream, sound: Sound, *, is_default: bool) -> Rendition:
