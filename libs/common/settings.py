@@ -97,7 +97,7 @@ class Downloader(Section, frozen=True, kw_only=True):
     runner: Literal["process", "docker", "kubernetes", "none"] = "process"
     max_instances: int = 2
     warm: int = 0
-    """Instances that wait for the next film: it begins sooner by a process's start, for some 60 MB each."""
+    """Instances that wait for the next film: it begins sooner by a process's start, for some 100 MB each."""
     image: str = "matinee-downloader"
     scratch_dir: str = ""
     max_film_bytes: int = 100_000_000_000

@@ -37,7 +37,7 @@ from services.downloader.archives.locks import Keyring
 from services.downloader.choose import Wanted
 from services.downloader.describe import Description
 from services.downloader.errors import DownloaderError, ServerRefused
-from services.downloader.media.process import MediaProcess, media_process
+from services.downloader.media.process import MediaProcess
 from services.downloader.media.theatre import Theatre
 from services.downloader.pipeline import Pipeline, Target
 from services.downloader.play import Identity, Screen, serving
@@ -72,6 +72,7 @@ class Attempt:
         instance: str,
         nest: Path,
         engine: Awaitable[Engine],
+        media_process: MediaProcess,
     ) -> None:
         queued = delivery.event
         if not isinstance(queued, Queued):
@@ -86,7 +87,7 @@ class Attempt:
         self._fence = (queued.attempt, delivery.number)
         self._source: Source | None = None
         self._screen: Screen | None = None
-        self._media_process: MediaProcess | None = None
+        self._media_process = media_process
         self._looking: asyncio.Task[None] | None = None
         self._house = AsyncExitStack()
         self._reporter = Reporter(
@@ -125,8 +126,6 @@ class Attempt:
             raise ServerRefused("No news server is set; add a [[usenet]] section to the settings.")
         engine = await asyncio.shield(self._engine)
         engine.connect_ahead()
-        # It loads its libraries while the NZB comes.
-        self._media_process = await self._house.enter_async_context(media_process())
         document = await fetch_nzb(queued.pick, settings.indexers, f"matinee/{version()}")
         nzb = await asyncio.to_thread(parse_nzb, document)
         berth = self._house.enter_context(Berth(settings.scratch, queued.job_id, queued.attempt, self._nest))
@@ -162,7 +161,7 @@ class Attempt:
         await self._tell(
             Described, file_name=film.name, size_bytes=film.size_bytes, container=description.container
         )
-        if not self._source or not self._media_process:
+        if not self._source:
             return None
         theatre = Theatre(self._media_process)
         self._house.push_async_callback(theatre.close)

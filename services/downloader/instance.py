@@ -21,6 +21,7 @@ from libs.common.objects import ObjectStore
 from libs.common.settings import Settings
 from libs.common.telemetry import configure_logs
 from services.downloader.attempt import Attempt, news_engine
+from services.downloader.media.process import MediaProcess, media_process
 from services.downloader.runners.process import ID_VARIABLE, Nest, new_instance_id
 from services.downloader.usenet.pool import Engine
 
@@ -62,7 +63,8 @@ async def _live(settings: Settings, instance: str, nest: Path) -> int:
 async def _work(settings: Settings, instance: str, nest: Path) -> int:
     """Connect, take one job, see it through. 1 if NATS can't be reached for so long that it is in vain."""
     async with contextlib.AsyncExitStack() as stack:
-        # Certificates take a while to be read: that is done before somebody waits for it.
+        # Certificates take a while to be read, and libav to be loaded: that is done before somebody waits.
+        process = await stack.enter_async_context(media_process())
         engine = asyncio.create_task(asyncio.to_thread(news_engine, settings), name="engine")
         stack.push_async_callback(_close_engine, engine)
         try:
@@ -74,7 +76,9 @@ async def _work(settings: Settings, instance: str, nest: Path) -> int:
         stack.push_async_callback(bus.close)
         store = installation_store(settings)
         stack.push_async_callback(store.close)
-        taking = asyncio.create_task(_take_one(bus, store, settings, instance, nest, engine), name="take")
+        taking = asyncio.create_task(
+            _take_one(bus, store, settings, instance, nest, engine, process), name="take"
+        )
         gone = asyncio.create_task(_nats_is_gone(bus), name="nats-is-gone")
         try:
             await asyncio.wait([taking, gone], return_when=asyncio.FIRST_COMPLETED)
@@ -100,7 +104,13 @@ async def _close_engine(starting: asyncio.Task[Engine]) -> None:
 
 
 async def _take_one(
-    bus: Bus, store: ObjectStore, settings: Settings, instance: str, nest: Path, engine: asyncio.Task[Engine]
+    bus: Bus,
+    store: ObjectStore,
+    settings: Settings,
+    instance: str,
+    nest: Path,
+    engine: asyncio.Task[Engine],
+    process: MediaProcess,
 ) -> int:
     async with bus.pull(streams.DOWNLOADS) as take:
         give_up_at = time.monotonic() + (WARM_FOR_S if settings.downloader.warm else WAIT_FOR_WORK_S)
@@ -112,7 +122,7 @@ async def _take_one(
                 return 0
         async with delivery.lease():
             try:
-                await Attempt(bus, store, settings, delivery, instance, nest, engine).run()
+                await Attempt(bus, store, settings, delivery, instance, nest, engine, process).run()
             except asyncio.CancelledError:
                 # Told to stop: the next instance need not wait for the lease to run out.
                 with suppress(BusError):

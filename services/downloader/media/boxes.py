@@ -172,4 +172,5 @@ def fragment(track_id: int, sequence: int, begin: int, samples: Sequence[Sample]
     data_offset = 68 + 20 + table.size * len(rows) + 8
     run = full_box(b"trun", 1, 0x000F01, struct.pack(">Ii", len(rows), data_offset), *rows)
     payloads = [item.payload for item in samples]
-    return box(b"moof", header, box(b"traf", place, time, run)) + box(b"mdat", *payloads)
+    data_head = struct.pack(">I4s", 8 + sum(map(len, payloads)), b"mdat")
+    return b"".join((box(b"moof", header, box(b"traf", place, time, run)), data_head, *payloads))

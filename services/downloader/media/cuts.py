@@ -22,7 +22,7 @@ SEGMENT_MAX_S = 60
 """What one segment may last: it is held in memory, and nobody waits longer for a seek."""
 KEYS_MAX = 500_000
 HEAD_PICTURES, HEAD_PICTURES_MAX = 16, 64
-"""How many pictures are read to know where the film begins, and how many to meet every sound's first packet."""
+"""How many pictures are read to know where the film begins; how many to meet every sound's first packet."""
 _INDEXED: Final = ("matroska", "mov", "avi", "flv")
 _BY_DECODING: Final = ("mov", "avi")
 _BY_BYTES: Final = ("mpegts", "mpeg")
@@ -103,7 +103,7 @@ def cuts_of(container: InputContainer, picture: VideoStream, head: Head, *, may_
     end = _end(container, time_base)
     is_by_decoding = container.format.name.startswith(_BY_DECODING)
     keys = _index(container, picture)
-    if not keys or _widest(keys, max(end, keys[-1])) > INDEX_GAP_MAX_S / time_base:
+    if not keys or end <= keys[0] or _widest(keys, max(end, keys[-1])) > INDEX_GAP_MAX_S / time_base:
         return _read_through(container, picture, head, may_read_all)
     offset = head.offset if is_by_decoding else 0
     last = keys[-1] + offset
@@ -120,8 +120,11 @@ def cuts_of(container: InputContainer, picture: VideoStream, head: Head, *, may_
 
 
 def _end(container: InputContainer, time_base: Fraction) -> int:
-    end_us = (container.start_time or 0) + (container.duration or 0)
-    return int(Fraction(end_us, 1_000_000) / time_base)
+    """When the film ends by its container's clock; 0 if it doesn't say."""
+    begin_us, duration_us = container.start_time or 0, container.duration or 0
+    # Matroska's duration counts from the clock's zero, others' from the first packet.
+    is_clock = not duration_us or container.format.name.startswith("matroska")
+    return int(Fraction(duration_us if is_clock else begin_us + duration_us, 1_000_000) / time_base)
 
 
 def _index(container: InputContainer, picture: VideoStream) -> list[int]:

@@ -14,7 +14,7 @@ est:et fas:fa per:fa fin:fi fra:fr fre:fr heb:he hin:hi hrv:hr hun:hu ice:is isl
 kor:ko lav:lv lit:lt may:ms msa:ms nor:no nob:nb pol:pl por:pt ron:ro rum:ro rus:ru slk:sk slo:sk slv:sl
 spa:es srp:sr swe:sv tam:ta tel:te tha:th tur:tr ukr:uk vie:vi
 """
-_SHORT = {long: short for long, short in (pair.split(":") for pair in _CODES.split())}
+_SHORT = {pair[:3]: pair[4:] for pair in _CODES.split()}
 """ISO 639-2 to 639-1: RFC 5646 wants the shortest code that there is."""
 
 

@@ -69,7 +69,7 @@ def described(container: InputContainer, film: BinaryIO) -> Media:
     size_bytes = max(Cursor(film).seek(0, 2), 0)
     name = container.format.name
     return Media(
-        container=_CONTAINERS.get(name, "mkv"),
+        container="webm" if _is_webm(film) else _CONTAINERS.get(name, "mkv"),
         duration_s=round(duration_s, 3),
         bits_per_s=round(size_bytes * 8 / duration_s) if duration_s else 0,
         is_faststart=name.startswith("mov") and is_faststart(film),
@@ -78,6 +78,11 @@ def described(container: InputContainer, film: BinaryIO) -> Media:
         texts=tuple(_texts(container)),
         chapters=tuple(_chapters(container, duration_s)),
     )
+
+
+def _is_webm(film: BinaryIO) -> bool:
+    """By the document's type, which stands at its very beginning (RFC 8794 §11.2.4)."""
+    return b"\x42\x82\x84webm" in Cursor(film).read(64)
 
 
 def _video(stream: VideoStream) -> Video:

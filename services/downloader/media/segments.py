@@ -51,9 +51,10 @@ def picture_piece(
 def sound_piece(
     packets: Sequence[AnyPacket], grid: Grid, begin: int | None, end: int | None, lead: int
 ) -> Piece:
-    """The packets whose times are in `begin` … `end` (in their time base; None: no bound there).
+    """The packets whose times are in `begin` … `end` (in their time base; None: no bound there), but for what
+    lies more than `lead` samples before the film's zero.
 
-    What lies more than `lead` samples before the film's zero is dropped. Each lasts until the next one; one that is followed by nothing lasts as long as the one before it.
+    Each lasts until the next one; one that is followed by nothing lasts as long as the one before it.
     """
     timed = [(shown_at(packet) or 0, packet) for packet in packets]
     placed = [(grid.place(time), time, packet) for time, packet in timed if begin is None or time >= begin]
