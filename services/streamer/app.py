@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from datetime import UTC, datetime
 from typing import Any
 
+import structlog
 from litestar import Litestar, Router
 from litestar.di import Provide
 from litestar.handlers import ASGIRouteHandler
@@ -14,6 +15,7 @@ from litestar.openapi.spec import Components, SecurityScheme
 from libs.common import streams
 from libs.common.bus import Stored
 from libs.common.installation import installation_secret, installation_store
+from libs.common.objects import ObjectStore, StoreError
 from libs.common.projection import Database, Projection
 from libs.common.service import Service, version
 from libs.common.settings import Settings
@@ -27,7 +29,7 @@ from services.streamer.api.jobs import JobsController
 from services.streamer.api.movies import DiscoveryController, WatchingController
 from services.streamer.api.pages import DIST, page_routes
 from services.streamer.api.sessions import SessionsController
-from services.streamer.api.shell import Shell, content_security_policy
+from services.streamer.api.shell import Shell, content_security_policy, page_origin
 from services.streamer.api.stream import stream_route
 from services.streamer.auth.guards import Gate, own_page_only, owner_only
 from services.streamer.auth.owner import Owner
@@ -46,6 +48,8 @@ from services.streamer.relay import Relay
 from services.streamer.requests import Requests
 from services.streamer.showing import Showings
 from services.streamer.store import SCHEMA, JobStore
+
+log = structlog.get_logger(__name__)
 
 MOVIES = "/api/movies-on-demand"
 MAX_BODY_BYTES = 64 * 1024
@@ -75,6 +79,7 @@ async def body(service: Service) -> None:
     service.task(push.follow_jobs(), "push-jobs")
     service.task(push.follow_progress(), "push-progress")
     service.task(_close_when_stopping(service, push), "push-close")
+    service.task(_let_pages_read(objects, settings.public_url), "let-pages-read")
     service.ready_when(projection.check)
 
     sessions = Sessions(bus, secret, _now)
@@ -98,8 +103,8 @@ async def body(service: Service) -> None:
         "store": store,
         "throttle": Throttle(time.monotonic),
     }
-    routes = [*file_routes(objects), stream_route(showings, published, Relay())]
     names = Names(settings.public_url, settings.gateway.host)
+    routes = [*file_routes(objects, names), stream_route(showings, published, Relay())]
     app = _litestar(gate, names, routes, provided)
     service.serve(Shell(app, service.health, names, _policy(settings)))
 
@@ -108,6 +113,14 @@ async def _close_when_stopping(service: Service, push: Push) -> None:
     # Open event streams would hold the server up until it cuts them off.
     await service.stopping.wait()
     push.close()
+
+
+async def _let_pages_read(objects: ObjectStore, public_url: str) -> None:
+    try:
+        await objects.let_pages_read(page_origin(public_url))
+    except StoreError as error:
+        # Whoever plays in other programs needs no rule: it is for the owner to read, not a reason to stop.
+        log.warning("pages_may_not_read", reason=str(error))
 
 
 def _litestar(gate: Gate, names: Names, routes: list[ASGIRouteHandler], provided: dict[str, Any]) -> Litestar:

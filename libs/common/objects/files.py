@@ -172,6 +172,9 @@ class FilesStore:
                 with suppress(OSError):
                     folder.rmdir()
 
+    async def let_pages_read(self, origin: str) -> None:  # noqa: ARG002  whoever serves the URLs knows its pages
+        return
+
     async def signed_url(self, key: str, *, ttl_s: int, content_type: str) -> str:
         """`{public_url}/files/{key}?expires=…&type=…&signature=…`; `serve.serve_signed` answers it."""
         expires = int(time.time()) + ttl_s

@@ -45,6 +45,14 @@ _REFUSED = {"401", "403", "AccessDenied", "InvalidAccessKeyId", "SignatureDoesNo
 _FULL = {"507", "InsufficientStorage", "QuotaExceeded", "XMinioStorageFull"}
 _NOT_OFFERED = {"405", "501", "MethodNotAllowed", "NotImplemented"}
 
+# What a player's script needs: byte ranges, and to see which ones it got.
+_RULE = {
+    "AllowedMethods": ["GET", "HEAD"],
+    "AllowedHeaders": ["range"],
+    "ExposeHeaders": ["content-length", "content-range", "etag"],
+    "MaxAgeSeconds": 3600,
+}
+
 _FOREIGN_ERRORS = (BotoCoreError, ClientError, aiohttp.ClientError, OSError)
 
 
@@ -164,6 +172,20 @@ class S3Store:
                 Params={"Bucket": self._bucket, "Key": key, "ResponseContentType": content_type},
                 ExpiresIn=ttl_s,
             )
+
+    async def let_pages_read(self, origin: str) -> None:
+        """See `ObjectStore`; a bucket that has rules is left as it is."""
+        try:
+            with self.told(self._bucket):
+                client = await self.client()
+                if await _has_no_rules(client, self._bucket):
+                    rules = {"CORSRules": [_RULE | {"AllowedOrigins": [origin]}]}
+                    await client.put_bucket_cors(Bucket=self._bucket, CORSConfiguration=rules)
+        except StoreError as error:
+            raise StoreError(
+                f"browsers may not be allowed to play films from the bucket {self._bucket}: give it a CORS "
+                f"rule for the origin {origin}, methods GET and HEAD, header Range ({error})"
+            ) from error
 
     async def check(self) -> None:
         """Raises a `StoreError` within 15 s unless these keys may list this bucket."""
@@ -319,6 +341,17 @@ def _config(*, path_style: bool) -> AioConfig:
         request_checksum_calculation="when_required",
         response_checksum_validation="when_required",
     )
+
+
+async def _has_no_rules(client: Any, bucket: str) -> bool:
+    """Of CORS. A server that doesn't know such rules may answer something else altogether; it has its own."""
+    try:
+        await client.get_bucket_cors(Bucket=bucket)
+    except ClientError as error:
+        if _code(error) == "NoSuchCORSConfiguration":
+            return True
+        raise
+    return False
 
 
 async def _pages(client: Any, operation: str, **arguments: Any) -> AsyncIterator[dict[str, Any]]:

@@ -119,6 +119,13 @@ class ObjectStore(Protocol):
         """A URL that answers GET, with ranges, for `ttl_s` seconds, as this type, with no credential."""
         ...
 
+    async def let_pages_read(self, origin: str) -> None:
+        """Has signed URLs answer the scripts of pages of this origin too (CORS), unless the owner said whom.
+
+        Raises a `StoreError` that tells the owner what to do if that isn't ours to arrange.
+        """
+        ...
+
     async def check(self) -> None:
         """Raises a `StoreError` that tells what is wrong: no bucket, keys refused, folder not writable."""
         ...

@@ -45,6 +45,7 @@ REFUSALS = {
         (405, "The address doesn't know that method."),
         (409, "It was already done."),
         (413, "The request is too large."),
+        (421, "The gateway isn't known by the name that was asked for."),
         (429, "Too much at once; `Retry-After` says when to come again."),
         (500, "Something went wrong inside."),
         (502, "Somebody we depend on failed."),

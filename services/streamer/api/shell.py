@@ -11,7 +11,7 @@ from litestar.types import ASGIApp, Message, Receive, Scope, Send
 
 from libs.common.errors import ErrorCode
 from libs.common.health import Answer, Health
-from libs.common.settings import Settings
+from libs.common.settings import Settings, Storage
 from services.streamer.metrics import HTTP_REQUESTS
 from services.streamer.names import Names
 
@@ -125,16 +125,12 @@ def content_security_policy(settings: Settings, styles: Sequence[str]) -> str:
     one too.
     `styles`: inline style sheets that are allowed, by their hash.
     """
-    films = [_origin(settings.public_url)]
-    if settings.storage.kind == "s3":
-        # Its URLs are in path style: the bucket is no part of the host.
-        films.append(_origin(settings.storage.endpoint))
-    stored = " ".join(films)
+    stored = " ".join((page_origin(settings.public_url), *_store_origins(settings.storage)))
     hashes = " ".join(f"'sha256-{_sha256(style)}'" for style in styles)
     return "; ".join(
         (
             "default-src 'self'",
-            f"img-src 'self' {_POSTERS} {_origin(settings.tmdb.url)} {stored}",
+            f"img-src 'self' {_POSTERS} {page_origin(settings.tmdb.url)} {stored}",
             f"media-src 'self' blob: {stored}",
             f"connect-src 'self' {stored}",
             "worker-src 'self' blob:",
@@ -147,7 +143,18 @@ def content_security_policy(settings: Settings, styles: Sequence[str]) -> str:
     )
 
 
-def _origin(url: str) -> str:
+def _store_origins(storage: Storage) -> Sequence[str]:
+    if storage.kind != "s3":
+        return ()
+    if storage.endpoint:
+        # Its URLs are in path style: the bucket is no part of the host.
+        return (page_origin(storage.endpoint),)
+    regional = f"https://{storage.bucket}.s3.{storage.region}.amazonaws.com"
+    return (regional, f"https://{storage.bucket}.s3.amazonaws.com")
+
+
+def page_origin(url: str) -> str:
+    """The origin of a page at this URL, as a browser says it (RFC 6454 §6.2)."""
     parts = urlsplit(url)
     return f"{parts.scheme}://{parts.netloc}"
 
