@@ -9,7 +9,7 @@ from tests.support.box import RunningBox
 from tests.support.internet import Internet
 
 FILMS = [
-    pytest.param(900002, ".mkv", id="plain MKV"),
+    pytest.param(900002, ".mp4", id="plain MKV"),
     pytest.param(900003, ".mp4", id="MP4 in RAR5 with par2"),
 ]
 

@@ -167,9 +167,9 @@ export class Api {
     return this.#send("/v1/session/start", { method: "POST", body: { jobId, deviceCaps: { codecs } } });
   }
 
-  /** Tells how the showing goes; `value` is in seconds. Nobody waits for it, and nothing depends on it. */
-  tell(sessionId: string, kind: ShowingEvent, value?: number): void {
-    const body = { sessionId, kind, ...(value === undefined ? {} : { value }) };
+  /** Tells how the showing goes. Nobody waits for it, and nothing depends on it. */
+  tell(sessionId: string, kind: ShowingEvent, valueMs?: number): void {
+    const body = { sessionId, kind, ...(valueMs === undefined ? {} : { value: Math.round(valueMs) }) };
     this.#send("/v1/session/events", { method: "POST", body }).catch(() => undefined);
   }
 

@@ -56,7 +56,8 @@ export class Film {
   }
 
   toggle(): void {
-    if (this.isPaused) this.play();
+    // The element's own word: what is drawn comes a moment later.
+    if (this.#video?.paused) this.play();
     else this.pause();
   }
 
@@ -100,7 +101,7 @@ export class Film {
   }
 
   changeRate(by: 1 | -1): void {
-    this.setRate(nextRate(this.rate, by));
+    this.setRate(nextRate(this.#video?.playbackRate ?? 1, by));
   }
 
   #heard(video: HTMLVideoElement): void {

@@ -1,4 +1,4 @@
-import type { Api, Job, PlaySession } from "../api";
+import type { Api, Job, PlaySession, ShowingEvent } from "../api";
 import { ApiError, sentence } from "../http";
 import { isOnTheWay, isWatchable } from "../jobs.svelte";
 import { thisBrowsersCodecs } from "./capabilities";
@@ -27,7 +27,11 @@ export class Showing {
 
   readonly texts = $derived((this.session?.media?.texts ?? []).filter(({ kind }) => kind === "text" || kind === "ass"));
   readonly chapters = $derived(this.session?.media?.chapters ?? []);
-  readonly reasons = $derived(this.session?.plan?.way === "sound_converted" ? this.session.plan.reasons : []);
+  /** What is worth knowing of the way it comes; that a file plays as it is goes without saying. */
+  readonly reasons = $derived.by(() => {
+    const plan = this.session?.plan;
+    return plan?.way === "as_is" ? plan.reasons.slice(1) : (plan?.reasons ?? []);
+  });
 
   #source: Source | null = null;
   #turn = 0;
@@ -126,10 +130,10 @@ export class Showing {
     this.#reopenings = 0;
     this.#picture.restart();
     this.#heardFromS = null;
-    if (this.#openedAtMs > 0) this.#tell("first_frame", (performance.now() - this.#openedAtMs) / 1000);
+    if (this.#openedAtMs > 0) this.#tell("first_frame", performance.now() - this.#openedAtMs);
     this.#openedAtMs = 0;
     const stalledMs = this.#stalledAtMs === null ? 0 : performance.now() - this.#stalledAtMs;
-    if (stalledMs > LONG_STALL_MS) this.#tell("buffering", stalledMs / 1000);
+    if (stalledMs > LONG_STALL_MS) this.#tell("buffering", stalledMs);
     this.#stalledAtMs = null;
   }
 
@@ -278,9 +282,9 @@ export class Showing {
     this.hasNoSound = isSilent(this.video as SoundSigns);
   }
 
-  #tell(kind: Parameters<Api["tell"]>[1], value?: number): void {
+  #tell(kind: ShowingEvent, valueMs?: number): void {
     // Gateways that don't plan (no `mode`) don't take events either.
-    if (this.session?.mode) this.api.tell(this.session.sessionId, kind, value);
+    if (this.session?.mode) this.api.tell(this.session.sessionId, kind, valueMs);
   }
 }
 
