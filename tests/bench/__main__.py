@@ -21,11 +21,15 @@ from statistics import median
 
 import httpx
 
-from .figures import FIGURES, Row
+from . import figures
+from .figures import Row
+from .frames import frames
 from .programs import Needed
 from .runs import Bench
+from .segments import segments
 from .timing import machine
 
+FIGURES = {**figures.FIGURES, "frames": frames, "segments": segments}
 PAGE = Path(__file__).parents[2] / "docs" / "benchmarks.md"
 MEMORY_DISK = Path("/dev/shm")
 MIB = 1 << 20
