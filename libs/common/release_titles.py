@@ -38,7 +38,7 @@ def _title(raw: str) -> str | None:
         kept = _INITIALS.sub(lambda match: match[0].replace(".", "\0"), title)
         title = kept.replace(".", " ").replace("\0", ".")
     title = _without_east_asian(title)
-    title = re.sub(r"\s+", " ", re.sub(r"[\[\]{}★☆]", " ", title)).strip(" -–,+")
+    title = re.sub(r"\s+", " ", re.sub(r"[\[\]{}★☆]", " ", title)).strip(" -–,+").lstrip(".")
     title = _VERSION.sub("", title)
     # Behind a title stands its translation, or in two or three letters the country.
     alone = _BEHIND_TITLE.sub(lambda match: f" {match[1]}" if len(match[1]) <= 3 else "", title).strip()
