@@ -173,7 +173,7 @@ EDITION = Words(
     {
         r"(?:the~)?(?:extended~)?director'?s(?:~cut|~edition)?(?!~company)|dc": "Director's Cut",
         r"(?:super~)?extended(?:~(?:cut|edition|version))?|rogue~cut|langfassung|version~longue": "Extended",
-        r"final~cut": "Final Cut",
+        r"(?:the~)?final~cut": "Final Cut",
         r"assembly~cut": "Assembly Cut",
         r"(?:international~)?theatrical(?:~(?:cut|edition|version))?|kinofassung": "Theatrical",
         r"(?:super~)?un~rated(?:~(?:cut|edition|version))?": "Unrated",
