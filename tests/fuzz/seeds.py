@@ -12,6 +12,7 @@ from libs.sandbox.nzb_faults import BOGUS_SUBJECTS, broken_nzb
 from libs.sandbox.packing import create_par2
 from libs.sandbox.posts import ArticleIndex
 from tests.support.nntp import body
+from tests.support.release_names import ANIME, FILMS, SERIES
 from tests.support.releases import EBML
 
 FILM = EBML + bytes(range(256)) * 8
@@ -108,3 +109,7 @@ def conversations() -> Sequence[bytes]:
         b"200 hello\r\n481 wrong: bob hunter2\r\n",
         b"502 too many connections\r\n",
     ]
+
+
+def release_names() -> list[bytes]:
+    return [name.encode() for name in (*FILMS, *SERIES, *ANIME)]

@@ -13,6 +13,7 @@ from pathlib import Path
 import msgspec
 import sabctools
 
+from libs.common.releases import explain
 from libs.sandbox.archives.names import Files
 from services.downloader.archives.locks import Keyring
 from services.downloader.archives.names import base_name
@@ -241,6 +242,14 @@ def _wait(connection: Connection, event: int) -> bool:
         return bool(selector.select(1.0))
 
 
+def release_names(data: bytes) -> None:
+    """`explain`: whatever it says was read in the name."""
+    name = data.decode(errors="replace")
+    reading = explain(name)
+    assert all(0 <= start < end <= len(name) for places in reading.spans.values() for start, end in places)
+    assert len(reading.release.episodes) <= 200
+
+
 TARGETS: dict[str, Target] = {
     "nzb": Target(nzb, seeds.nzbs),
     "archives": Target(archives, lambda: [framed(files) for files in seeds.forms()]),
@@ -248,4 +257,5 @@ TARGETS: dict[str, Target] = {
     "par2": Target(par2, seeds.recovery),
     "parts": Target(parts, seeds.bodies),
     "nntp": Target(nntp, seeds.conversations),
+    "names": Target(release_names, seeds.release_names),
 }
