@@ -4,7 +4,7 @@ from libs.common.release_words import Words
 
 _SPOKEN = {
     "en": r"english|engl?|ingles|inglés|ing|anglais",
-    "de": r"german|ger|deutsch",
+    "de": r"(?:swiss)?german|ger|deutsch",
     "fr": r"(?:true~)?french|fra|fre|francais|français|vff?|vf[qi2]|vof",
     "it": r"italian[oa]?|ita",
     "es": r"spanish|esp|spa|castellano|latino|español|espanol|lat",
@@ -69,25 +69,22 @@ _SPOKEN = {
     "rm": r"romansc?h|rumantsch",
 }
 
-_DUBBED = r"~(?:dub(?:bed)?|lek(?:tor)?|audio|dublaj)"
-_DUBBED_FIRST = r"(?:dub|lek(?:tor)?)~"
-_TIMES = r"(?:\d~x~)?"
 # Subtitles in it say nothing of the sound.
-_NO_SUBTITLES = r"(?!~(?:forced~)?(?:soft)?(?i:sub))"
-_NOT_AFTER = r"(?<!(?i:sub)[-.])"
+_UNLESS_SUBTITLES = r"(?![ ._-]?(?:forced[ ._-]?)?(?:soft)?(?i:sub))(?<!sub-..)(?<!SUB-..)(?<!Sub-..)"
 
-
-def _spoken(code: str, words: str) -> str:
-    short = "|".join([code, *(word for word in words.split("|") if word.isalpha() and len(word) == 3)])
-    dubbed = rf"(?:{short}|{words}){_DUBBED}|{_DUBBED_FIRST}{code}"
-    return rf"{dubbed}|{_NOT_AFTER}{_TIMES}(?:{words}){_NO_SUBTITLES}"
-
-
+# In two letters only glued to what says that it is spoken: PLDUB, LEKPL, BGAUDIO.
 LANGUAGES = Words(
     {
-        r"multi(?:~(?:lang(?:uages?)?|audio))?\d?(?!~subs?)": "multi",
-        **{_spoken(code, words): code for code, words in _SPOKEN.items()},
-    }
+        r"multi(?:~(?:lang(?:uages?)?|audio))?\d?": "multi",
+        **{
+            rf"{words}|{code}(?=dub|lek|audio)|(?<=dub){code}|(?<=lek){code}": code
+            for code, words in _SPOKEN.items()
+        },
+    },
+    # PLDUB, and 2xUkr as often as there are voices.
+    glued_before=r"|(?<=dub)|(?<=lek)|(?<=\dx)",
+    glued_behind=r"|(?=dub|lek|audio)",
+    unless=_UNLESS_SUBTITLES,
 )
 
 _CODES = "en de fr es pl ru uk ka lt lv bg sk hu cs ro sv da fi tr el he ja ko zh pt nl"
@@ -97,7 +94,7 @@ _OTHERS = {"UA": "uk", "CZ": "cs", "ML": "multi"}
 # Two capitals, for the words of titles are the same in small letters; those of _LISTED only next to others.
 LANGUAGE_CODES = Words(
     {
-        **{rf"{_NOT_AFTER}{code.upper()}{_NO_SUBTITLES}": code for code in _CODES.split()},
+        **{code.upper(): code for code in _CODES.split()},
         **_OTHERS,
         **{
             rf"{code.upper()}(?=[-+/,.][A-Z]{{2}}(?![A-Za-z]))|(?<=[A-Z]{{2}}[-+/,]){code.upper()}": code
@@ -105,6 +102,7 @@ LANGUAGE_CODES = Words(
         },
     },
     ignore_case=False,
+    unless=_UNLESS_SUBTITLES,
 )
 
 # The scripts in which Chinese subtitles and titles are announced.

@@ -19,7 +19,7 @@ _SEASON_WORD = (
 )
 _EPISODE_WORD = r"(?:episodes?|episodio|épisode|epis|folgen?|afl(?:evering)?|серии|серия|eps?)"
 
-_CODE = re.compile(rf"{_B}S(\d{{1,4}})[ ._-]{{0,3}}(?:EP?|x)[ ._-]?(\d{{1,5}})(?![0-9])", re.I)
+_CODE = re.compile(rf"{_B}S(\d{{1,4}})[ ._-]{{0,3}}x?(?:EP?|x)[ ._-]?(\d{{1,5}})(?![0-9])", re.I)
 _BRACKETED_CODE = re.compile(r"(?<![A-Za-z0-9])S(\d{1,2})[ ._]?\[(?:EP?)?(\d{1,4})(?:v\d)?\]", re.I)
 _GLUED_CODE = re.compile(r"(?<=[a-z0-9])s(\d{2})e(\d{2,3})(?![0-9])", re.I)
 _NEXT = re.compile(
@@ -28,16 +28,18 @@ _NEXT = re.compile(
     r"|(?:,[ ]?)(?:E?)(\d{1,3})(?![A-Za-z0-9])",
     re.I,
 )
-_CROSS = re.compile(rf"(?:{_B}|(?<=\[))(\d{{1,2}}|19[5-9]\d|20[0-3]\d)x(\d{{1,3}})(?![0-9a-wyz])", re.I)
+_CROSS = re.compile(
+    rf"(?:{_B}|(?<=\[))(\d{{1,2}}|(?!1920)(?:19\d|20[0-3])\d)x(\d{{1,3}})(?![0-9a-wyz])", re.I
+)
 _NEXT_CROSS = re.compile(
-    r"(?:[ ._]{0,2}([-~&+])[ ._]{0,2}|[ ._]?)(?:\d{1,2}|19[5-9]\d|20[0-3]\d)?x(\d{1,3})(?![0-9a-wyz])"
+    r"(?:[ ._]{0,2}([-~&+])[ ._]{0,2}|[ ._]?)(?:\d{1,2}|(?!1920)(?:19\d|20[0-3])\d)?x(\d{1,3})(?![0-9a-wyz])"
     r"|([-~+ _])(\d{2,3})(?![A-Za-z0-9])",
     re.I,
 )
 _RANGE = r"(?:[ ._]{0,2}(?:-|–|~|&|to|and|à|a|и|en|y|et)[ ._]{0,2}(?:S(?:eason[ ._]?)?)?(\d{1,3}))?"
 _WORDS = re.compile(
     rf"{_B}{_SEASON_WORD}[ ._-]{{0,3}}(\d{{1,4}}){_RANGE}{_E}"
-    rf"(?:[ ._,-]{{1,3}}[\[(]?(?:{_EPISODE_WORD}|e)[ ._-]{{0,3}}(\d{{1,4}})"
+    rf"(?:[ ._,/-]{{1,3}}[\[(]?(?:{_EPISODE_WORD}|e)[ ._-]{{0,3}}(\d{{1,4}})"
     rf"(?:[ ._]?(?:-|~|&|en|and|to)[ ._]?(\d{{1,4}}))?{_E})?",
     re.I,
 )
@@ -55,6 +57,7 @@ _PACK = re.compile(
 _PACK_EPISODE = re.compile(
     rf"[ .]{{1,2}}-[ .]{{1,3}}(?:{_EPISODE_WORD}[ .]?)?(\d{{1,4}})(?:v\d)?"
     r"(?:[ .]?[-~][ .]?(\d{1,4}))?(?![A-Za-z0-9])"
+    rf"|[ .]\((?:{_EPISODE_WORD}[ .]?)?(\d{{1,3}})\)"
     r"|[ .](\d{1,4})(?:v\d)?(?=$|[ .]?[\[(])|[ .]?\]?\[(\d{1,4})(?:v\d)?(?:[ .-]?(?:end|fin|完))?\]",
     re.I,
 )
@@ -63,6 +66,8 @@ _EPISODE = re.compile(
 )
 _EAST_ASIAN = re.compile(r"第[ ]?(\d{1,4})(?:[ ]?[-~][ ]?(\d{1,4}))?[ ]?[話话集回]|全(\d{1,4})[話话集回]")
 _TURKISH = re.compile(rf"{_B}(\d{{1,4}})\.?[ ._](?:b[öo]l[üu]m|blm){_E}", re.I)
+_TURKISH_SEASON = re.compile(rf"{_B}(\d{{1,2}})\.?[ ._]sezon[ ._](\d{{1,4}})\.?[ ._]b[öo]l[üu]m{_E}", re.I)
+_VOST = re.compile(r"[ .](\d{1,4})(?:v\d)?(?=[ .]vost)", re.I)
 _ENDS = r"(?:[ .-]?(?:end|fin|final|完|完结))?"
 _IN_BRACKETS = re.compile(
     rf"\[(?:EP?|#)?[ .]?(\d{{1,4}})(?:v\d)?(?:[ .]?[-~][ .]?(\d{{1,4}}))?{_ENDS}\]", re.I
@@ -70,7 +75,7 @@ _IN_BRACKETS = re.compile(
 _UP_TO = rf"(?:v\d)?(?:[ .]?[-~][ .]?(\d{{1,4}}))?(?:v\d)?{_ENDS}"
 _DASHED = re.compile(
     rf"(?:[ .]-[ .]{{1,2}}|[ ]-)(\d{{1,4}}){_UP_TO}"
-    r"(?=$|[ .]?[\[(]|[ .](?:-|end|vost|dvd|bd|web|multi|batch|\d{3,4}[px]))",
+    r"(?=$|[ .]?[\[(]|[ .](?:-|end|vost|oad|ova|ona|dvd|bd|web|multi|batch|\d{3,4}[px]))",
     re.I,
 )
 _GLUED_DASH = re.compile(rf"(?<=[A-Za-z!?])-(\d{{2,4}}){_UP_TO}(?=$|[ .]?[\[(])", re.I)
@@ -90,11 +95,14 @@ _PART = re.compile(
 )
 _COUNTED = ("one", "two", "three", "four", "five", "six", "seven", "eight", "nine", "ten")
 _BARE = re.compile(
-    rf"{_B}([1-9]|1[0-8]|2[1-9])(\d\d)(?:[ ._-](?:\1)(\d\d))?"
-    r"(?=[ ._-](?:720p|1080[pi]|480p|hdtv|[pd]sr|[pd]tv|internal))",
+    rf"{_B}([1-9]|1[0-8]|2[1-9])(?!00)(\d\d)(?:[ ._-](?:\1)(\d\d))?"
+    r"(?=[ ._-](?:720p|1080[pi]|480p|hdtv|[pd]sr|p?dtv|sdtv|internal))",
     re.I,
 )
 _CHINESE_DIGITS = "一二三四五六七八九十"
+
+
+_BARE_EPISODE = re.compile(r"(?<=[A-Za-z])[ ._]0?(\d{1,2})(?:v\d)?(?=[ ._](?:hdtv|p?dtv|sdtv|[pd]sr))", re.I)
 
 
 class Numbers(msgspec.Struct, frozen=True, kw_only=True):
@@ -126,7 +134,7 @@ def find_bare(text: str, start: int) -> Numbers | None:
         last = match[3] or match[2]
         episodes = tuple(sorted({int(match[2]), int(last)}))
         return Numbers(start=match.start(), end=match.end(), season=int(match[1]), episodes=episodes)
-    match = _PART.search(text, start)
+    match = _PART.search(text, start) or _BARE_EPISODE.search(text, start)
     if match is None or match.start() == start:
         return None
     said = match[1].lower()
@@ -137,6 +145,11 @@ def find_bare(text: str, start: int) -> Numbers | None:
 def _code(text: str, start: int) -> Numbers | None:
     """S01E02, S01E02E03, S01E02-04, S01E02-S01E04."""
     return _series(text, _CODE.search(text, start), _NEXT)
+
+
+def _turkish_season(text: str, start: int) -> Numbers | None:
+    """2. Sezon 7. Bölüm."""
+    return _series(text, _TURKISH_SEASON.search(text, start), _NEXT)
 
 
 def _bracketed_code(text: str, start: int) -> Numbers | None:
@@ -203,7 +216,7 @@ def _season(text: str, match: re.Match[str], up_to: str | None) -> Numbers:
         seasons = tuple(range(first, last + 1))
         return Numbers(start=match.start(), end=match.end(), season=first, seasons=seasons)
     episode = _PACK_EPISODE.match(text, match.end())
-    number = int(episode[1] or episode[3] or episode[4]) if episode else None
+    number = int(episode[1] or episode[3] or episode[4] or episode[5]) if episode else None
     if episode is None or number is None or number in (*_LINES, *range(1950, 2036)):
         return Numbers(start=match.start(), end=match.end(), season=first)
     episodes = _span_of(number, int(episode[2] or number))
@@ -298,6 +311,7 @@ _COMMON: tuple[Way, ...] = (
     _bracketed_code,
     _capitulo,
     _cross,
+    _turkish_season,
     _matching(_TURKISH),
     _dated,
     _worded,
@@ -311,18 +325,19 @@ _WAYS: tuple[Way, ...] = (
     _of,
     _range,
     _dashed,
+    _matching(_VOST),
     _in_brackets,
     _glued_code,
 )
 _ANIME: tuple[Way, ...] = (
     *_COMMON,
+    _episode,
     _range,
     _dashed,
     _in_brackets,
     _matching(_GLUED_DASH),
     _plain,
     _matching(_PARENTHESISED),
-    _episode,
     _matching(_LOOSE),
     _glued_code,
 )

@@ -76,14 +76,19 @@ def outline(look: Lookup) -> Outline:
     """Of a name without folders and endings (`release_text.read`)."""
     text = look.text
     leading, begin = leading_group(text)
+    if leading and any(
+        found.start < begin for kind in (RESOLUTION, SOURCE, CODEC) for found in look.find(kind)
+    ):
+        leading = None
     first_year = _FIRST_YEAR.match(text, begin)
     begin = first_year.end() if first_year else begin
     numbers = find_numbers(text, begin, anime=leading is not None or _EAST_ASIAN.search(text) is not None)
     first_date = _FIRST_DATE.match(text, begin) if numbers and numbers.start > begin + 7 else None
     begin = first_date.end() if first_date else begin
-    words = {kind: look.find(kind, begin) for kind in _HARD}
+    words = {kind: look.find(kind, begin if leading else 0) for kind in _HARD}
     hard = min(
-        (found[0].start for found in words.values() if found and found[0].start > begin), default=len(text)
+        (found.start for several in words.values() for found in several if found.start > begin),
+        default=len(text),
     )
     source = next(iter(words[SOURCE]), None)
     if numbers is None and source and source.value in ("HDTV", "SDTV"):
@@ -146,7 +151,7 @@ def _tags(look: Lookup, title_end: int, hard: int, numbers: Numbers | None) -> i
         found
         for found in _soft(look, numbers.end, hard)
         if not _ARTICLE.search(look.text, 0, found.start)
-        and look.text[found.start : found.end] not in _PLAIN_WORDS
+        and not (_plain(look, found) and look.text[found.start : found.end].istitle())
     ]
     return _peeled(look.text, hard, words)
 
@@ -162,7 +167,7 @@ def _peeled_title(look: Lookup, begin: int, end: int, *, only_sure: bool) -> int
         found
         for found in _soft(look, begin, end)
         if text[begin : found.start].strip(" .-[(").lower() not in _ARTICLES
-        and _sure(text[found.start : found.end], found, mixed_case, only_sure=only_sure)
+        and _sure(look, found, mixed_case, only_sure=only_sure)
     ]
     end = _peeled(text, end, words)
     counted = (_COUNTED_BEFORE if only_sure else _HALF).search(text, begin, end)
@@ -180,12 +185,20 @@ def _peeled(text: str, end: int, words: Iterable[Found]) -> int:
     return end
 
 
-def _sure(said: str, found: Found, mixed_case: bool, *, only_sure: bool) -> bool:
+def _plain(look: Lookup, found: Found) -> bool:
+    """Whether it may as well be a word of a title: not if it goes on a list of languages."""
+    listed = any(other.end + 1 == found.start for other in look.find(LANGUAGES))
+    return look.text[found.start : found.end].capitalize() in _PLAIN_WORDS and not listed
+
+
+def _sure(look: Lookup, found: Found, mixed_case: bool, *, only_sure: bool) -> bool:
+    said = look.text[found.start : found.end]
     if said in ("3D", "4K") or re.search(r"[ .-]", said):
         return True
     shouted = mixed_case and said.isupper()
-    edition = found.value in _EDITIONS and len(said) > 3
-    return edition or (shouted and len(said) > 3) or (not only_sure and (shouted or len(said) > 3))
+    if only_sure:
+        return len(said) > 3 and (shouted or found.value in _EDITIONS)
+    return shouted or not _plain(look, found)
 
 
 _EDITIONS = {

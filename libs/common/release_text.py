@@ -25,8 +25,9 @@ _SITE = re.compile(
 _REPOST = re.compile(
     r"[-_. ](?:obfuscated|obfuscation|scrambled|postbot|xpost|rakuv\w{0,12}|whiterev|buymore|asrequested|"
     r"gerov|repost|"
-    r"alternativetorequested|chamele0n|alteZachen|z0ids3n|rp|pre|nzbgeek|bunny|1|4p|4planet|"
+    r"alternativetorequested|chamele0n|alteZachen|z0ids3n|nzbgeek|4p|4planet|"
     r"\[?(?:rartv|rarbg|ettv|tgx|eztv(?:[ .]\w{2,3})?|rarbg\.com)\]?)$"
+    r"|(?<=\w)-(?:rp|pre|bunny|1)$"
     rf"|-?[ .]?\[(?:rartv|rarbg|ettv|tgx|eztv(?:[ .]\w{{2,3}})?|[0-9a-f]{{8}}|{_DOMAIN})\][-_. ]?$"
     rf"|[ .]?\(\s?(?:www\.)?{_DOMAIN}\)$|[-_. ]{{1,3}}www\.{_DOMAIN}$"
     r'|[ .]?\[\d{1,3}/\d{1,3}\].*"$|[ .]yenc$',
@@ -51,7 +52,9 @@ class Text(msgspec.Struct, frozen=True):
     origins: Sequence[int]
 
     def span(self, start: int, end: int) -> Span:
-        """Where text[start:end] is in the name."""
+        """Where text[start:end] is in the name, with all of its last letter's accents."""
+        while start < end < len(self.text) and self.origins[end] == self.origins[end - 1]:
+            end += 1
         return self.origins[start], self.origins[end]
 
     def piece(self, start: int, end: int) -> "Text":

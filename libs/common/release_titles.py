@@ -7,6 +7,7 @@ from libs.common.release_text import Span
 from libs.common.release_words import Found
 
 _INITIALS = re.compile(r"(?<![A-Za-z0-9])(?:[A-Za-z]\.){2,}(?:[A-Za-z](?![A-Za-z0-9]))?")
+_POINT = re.compile(r"\.(?! )")
 _BEHIND_TITLE = re.compile(r" ?\(([^()]*)\)?$")
 _AGAIN = re.compile(
     r"[ .]+(?:AKA|a\.k\.a\.?)[ .]+|[ .]?[/|][ .]|(?<=[^ -~])[ .]?[/|·][ .]?|[ .]?[/|][ .]?(?=[^ -~])"
@@ -35,10 +36,10 @@ def _in_region(text: str, region: Span) -> Iterator[Found]:
 def _title(raw: str) -> str | None:
     title = raw.strip(" .-[(/|")
     if " " not in title or title.count(".") > title.count(" "):
-        kept = _INITIALS.sub(lambda match: match[0].replace(".", "\0"), title)
-        title = kept.replace(".", " ").replace("\0", ".")
+        kept = _INITIALS.sub(lambda match: match[0].replace(".", "\0") + " " * (match[0][-1] == "."), title)
+        title = _POINT.sub(" ", kept).replace("\0", ".")
     title = _without_east_asian(title)
-    title = re.sub(r"\s+", " ", re.sub(r"[\[\]{}★☆]", " ", title)).strip(" -–,+")
+    title = re.sub(r"\s+", " ", re.sub(r"[\[\]{}★☆]", " ", title)).strip(" -–,+").lstrip(".")
     title = _VERSION.sub("", title)
     # Behind a title stands its translation, or in two or three letters the country.
     alone = _BEHIND_TITLE.sub(lambda match: f" {match[1]}" if len(match[1]) <= 3 else "", title).strip()

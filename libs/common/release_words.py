@@ -17,7 +17,8 @@ class Found(msgspec.Struct, frozen=True):
 class Words:
     """A field's vocabulary: patterns of whole words, each with its value. `~` is one separator, or none.
 
-    `glued_before` and `glued_behind` (patterns without width) say where a word needs no separator.
+    `glued_before` and `glued_behind` (patterns without width) say where a word needs no separator,
+    `unless` where it isn't meant.
     """
 
     def __init__(
@@ -27,13 +28,14 @@ class Words:
         ignore_case: bool = True,
         glued_before: str = "",
         glued_behind: str = "",
+        unless: str = "",
     ) -> None:
         self._values = list(patterns.values())
         any_of = "|".join(
             f"(?P<w{number}>{pattern.replace('~', '[ ._-]?')})" for number, pattern in enumerate(patterns)
         )
         begin = f"(?:(?<![A-Za-z0-9]){glued_before})"
-        end = f"(?:(?![A-Za-z0-9]){glued_behind})"
+        end = f"(?:(?![A-Za-z0-9]){glued_behind}){unless}"
         self._regex = re.compile(f"{begin}(?:{any_of}){end}", re.IGNORECASE if ignore_case else 0)
 
     def find(self, text: str, start: int = 0) -> Iterator[Found]:
@@ -170,8 +172,8 @@ AUDIO = Words(
 EDITION = Words(
     {
         r"(?:the~)?(?:extended~)?director'?s(?:~cut|~edition)?(?!~company)|dc": "Director's Cut",
-        r"(?:super~)?extended(?:~(?:cut|edition|version))?|rogue~cut|(?:lang|lange)fassung": "Extended",
-        r"final~cut": "Final Cut",
+        r"(?:super~)?extended(?:~(?:cut|edition|version))?|rogue~cut|langfassung|version~longue": "Extended",
+        r"(?:the~)?final~cut": "Final Cut",
         r"assembly~cut": "Assembly Cut",
         r"(?:international~)?theatrical(?:~(?:cut|edition|version))?|kinofassung": "Theatrical",
         r"(?:super~)?un~rated(?:~(?:cut|edition|version))?": "Unrated",
@@ -211,7 +213,8 @@ FLAGS = Words(
         r"|subs?": "SUBBED",
         r"hc|hard~(?:coded)?~(?:subs?|subbed)?|korsubs?|kor~sub": "HARDCODED",
         r"(?:ai~)?up~scaled?|ai~(?:enhanced|upscaled?)|upscaled?~\w{0,4}": "UPSCALED",
-        r"(?:the~)?complet[ea]?o?(?:~(?:tv~)?(?:series|seasons?|collection))?|integrale?|batch": "COMPLETE",
+        r"(?:the~)?complet[ea]?o?(?:~(?:tv~)?(?:series|seasons?(?![ ._]?\d)|collection))?|batch"
+        r"|integrale?": "COMPLETE",
         r"read~nfo": "READNFO",
         r"sample": "SAMPLE",
         r"line~(?:dub(?:bed)?|audio)|mic~dub(?:bed)?|(?:ac3)?[lm]d": "LINE",
@@ -228,6 +231,7 @@ NOISE = Words(
     {
         r"ws|fs|pal|ntsc|mkv|mp4|avi|hq|lq|hbr|avchd|m2ts|sd|hd|"
         r"nf|amzn|dsn[py]p?|hmax|hulu|atvp?|pcok|pmtp|it|cr|max|bbc|itv|stan|red|amazon|netflix|baha|viutv|"
-        r"web|multi-?\d|\d{1,2}[.,]\d{1,2} ?gb|\d{3,4} ?mb|\d\dfps|fps\d\d|24-bit audio": "",
+        r"audio|\w{0,3}lek\w{0,3}|web|hfr|stv|doku|qc|convert|multi-?\d|"
+        r"\d{1,2}[.,]\d{1,2} ?gb|\d{3,4} ?mb|\d\dfps|fps\d\d|24-bit audio": "",
     }
 )

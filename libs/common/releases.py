@@ -1,7 +1,7 @@
 """What a release's name says about it.
 
 Names are made by people, for people; nobody checks them. `parse` looks for the words and numbers it knows,
-and takes what stands before the first of them for the title. See docs/decisions/001-release-names.md.
+and takes what stands before the first of them for the title. See docs/decisions/009.
 """
 
 import datetime

@@ -12,6 +12,7 @@ from libs.sandbox.nzb_faults import BOGUS_SUBJECTS, broken_nzb
 from libs.sandbox.packing import create_par2
 from libs.sandbox.posts import ArticleIndex
 from tests.support.nntp import body
+from tests.support.release_names import ANIME, FILMS, SERIES
 from tests.support.releases import EBML
 
 FILM = EBML + bytes(range(256)) * 8
@@ -133,3 +134,7 @@ def subtitles() -> Sequence[bytes]:
         b"{1}{1}23.976\n{24}{48}{y:i}One|/two\n",
         b"\x00\x05<i>a\x00\x00\x00\x16styl\x00\x01\x00\x01\x00\x03\x00\x01\x07\x0c\xff\xff\xff\xff",
     ]
+
+
+def release_names() -> list[bytes]:
+    return [name.encode() for name in (*FILMS, *SERIES, *ANIME)]

@@ -14,6 +14,7 @@ from pathlib import Path
 import msgspec
 import sabctools
 
+from libs.common.releases import explain
 from libs.common.subtitles.cues import NoSubtitles
 from libs.common.subtitles.reading import as_webvtt
 from libs.sandbox.archives.names import Files
@@ -269,6 +270,14 @@ def _read_only(text: str) -> None:
     assert "\n\n" not in text
 
 
+def release_names(data: bytes) -> None:
+    """`explain`: whatever it says was read in the name."""
+    name = data.decode(errors="replace")
+    reading = explain(name)
+    assert all(0 <= start < end <= len(name) for places in reading.spans.values() for start, end in places)
+    assert len(reading.release.episodes) <= 200
+
+
 TARGETS: dict[str, Target] = {
     "nzb": Target(nzb, seeds.nzbs),
     "archives": Target(archives, lambda: [framed(files) for files in seeds.forms()]),
@@ -277,4 +286,5 @@ TARGETS: dict[str, Target] = {
     "parts": Target(parts, seeds.bodies),
     "nntp": Target(nntp, seeds.conversations),
     "subtitles": Target(subtitles, seeds.subtitles),
+    "names": Target(release_names, seeds.release_names),
 }

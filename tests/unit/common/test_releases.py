@@ -172,6 +172,7 @@ def test_no_name_makes_it_fail_or_swell(name: str) -> None:
 
 
 @given(NAMES)
+@example("Low.Tide.[简\u032a].1080p")
 def test_places_are_in_the_name_and_only_of_what_it_says(name: str) -> None:
     reading = explain(name)
     said = {field: getattr(reading.release, field) for field in Release.__struct_fields__}
