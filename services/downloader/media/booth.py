@@ -1,7 +1,7 @@
 """Where one hand answers: a reader, and what libav has made of the film so far."""
 
 from collections.abc import Sequence
-from typing import BinaryIO, cast
+from typing import BinaryIO, Final, cast
 
 from services.downloader.errors import Unreadable
 from services.downloader.media.messages import (
@@ -17,7 +17,10 @@ from services.downloader.media.messages import (
     encode,
 )
 from services.downloader.media.presentation import NeedsReading, Presentation, open_presentation, probe
-from services.downloader.media.reader import FilmReader
+from services.downloader.media.reader import FilmReader, ReadTooMuch
+
+LOOK_BYTES_MAX: Final = 64 << 20
+"""What a first look may read: the tables of a long film have some 20 MB. Of noise all would be read."""
 
 
 class NotToBeHad(Exception):
@@ -33,10 +36,16 @@ class Booth:
 
     def answer(self, question: Questions) -> bytes:
         """Raises `NotToBeHad`, `ReadFailed`, and whatever a foreign film makes libav raise."""
+        is_look = isinstance(question, Probe) or (
+            isinstance(question, Describe) and not question.may_read_all
+        )
+        self._reader.may_read_bytes = LOOK_BYTES_MAX if is_look else None
         try:
             return self._answer(question)
         except Unreadable as error:
             raise NotToBeHad(str(error)) from error
+        except ReadTooMuch as error:
+            raise NotToBeHad("the film doesn't say in its tables what is inside") from error
 
     def _answer(self, question: Questions) -> bytes:
         match question:

@@ -36,7 +36,7 @@ class Crew:
         for hand in self._hands:
             hand.start()
         reading_s = film.size_bytes / READ_BYTES_PER_S
-        threading.Thread(target=_watch, args=(self._hands, reading_s), name="watch", daemon=True).start()
+        threading.Thread(target=watch, args=(self._hands, reading_s), name="watch", daemon=True).start()
 
     def ask(self, ask: Ask) -> None:
         (self._for_store if ask.is_for_store else self._nearest(ask)).ask(ask)
@@ -155,7 +155,7 @@ def _booth(film: Show, blocks: Blocks, urgency: str) -> Booth:
     return Booth(FilmReader(film, blocks, urgency))
 
 
-def _watch(hands: list[Hand], reading_s: float) -> None:
+def watch(hands: list[Hand], reading_s: float) -> None:
     """Ends the process for a question that takes too long: a thread inside of libav can't be stopped.
 
     The alarm is for a hand that holds the interpreter's lock meanwhile: then it isn't put off, and the kernel

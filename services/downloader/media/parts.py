@@ -1,4 +1,8 @@
-"""The parts of a film's prepared form by their names: what each is, and what to ask for it. Pure."""
+"""The parts of a film's prepared form by their names: what each is, and what to ask for it. Pure.
+
+Here is the one place for another kind of part; `messages.Questions` says how it is asked for, `booth` makes
+it, and `browser_form` puts it into the store.
+"""
 
 import re
 from typing import Final

@@ -28,6 +28,10 @@ class ReadFailed(OSError):
     """The play server didn't give the bytes: the attempt is over, or nobody wants them any more."""
 
 
+class ReadTooMuch(OSError):
+    """More of the film was asked for than the reader may read."""
+
+
 class Blocks:
     """The film's blocks that were read last, at most CACHE_BYTES of them. May be shared between threads."""
 
@@ -161,6 +165,8 @@ class FilmReader(io.RawIOBase):
         self.size_bytes = film.size_bytes
         self._blocks = blocks
         self._line = Line(film, urgency)
+        self.may_read_bytes: int | None = None
+        """How much more it may fetch; None: as much as there is."""
         self._place = 0
         self._window = FIRST_WINDOW_BYTES
         self._expected = -1
@@ -182,7 +188,7 @@ class FilmReader(io.RawIOBase):
         return self._place
 
     def read(self, size: int = -1, /) -> bytes:
-        """As many bytes as asked for, fewer only at the film's end. Raises `ReadFailed`."""
+        """As many bytes as asked for, fewer only at the film's end. Raises `ReadFailed`, `ReadTooMuch`."""
         left = max(self.size_bytes - self._place, 0)
         wanted = left if size < 0 else min(size, left)
         pieces: list[bytes] = []
@@ -205,6 +211,10 @@ class FilmReader(io.RawIOBase):
     def _block(self, index: int) -> bytes:
         if (block := self._blocks.get(index)) is not None:
             return block
+        if self.may_read_bytes is not None:
+            self.may_read_bytes -= BLOCK_BYTES
+            if self.may_read_bytes < 0:
+                raise ReadTooMuch("more of the film was asked for than may be read")
         start = index * BLOCK_BYTES
         if start != self._expected:
             self._window = FIRST_WINDOW_BYTES
