@@ -11,6 +11,8 @@ const WHOLE_MS = 120_000;
 const TRIES = 6;
 const RECOVERIES = 2;
 const RECOVERED_FOR_MS = 20_000;
+/** `NetworkErrorAction.RetryRequest`, which hls.js declares as a type alone. */
+const RETRY = 5;
 
 // A connection that breaks off (status 0) is one that is tried again, as an answer of 5xx is; 4xx is final.
 const patient: LoaderConfig = {
@@ -80,8 +82,8 @@ export class HlsSource implements Source {
   }
 
   #broke(kind: typeof Hls, data: ErrorData): void {
+    if (data.type === kind.ErrorTypes.NETWORK_ERROR) return this.#lineBroke(data);
     if (!data.fatal) return;
-    if (data.type === kind.ErrorTypes.NETWORK_ERROR) return this.events.fault("line");
     const isPlayable = data.details !== kind.ErrorDetails.BUFFER_ADD_CODEC_ERROR
       && data.details !== kind.ErrorDetails.MANIFEST_INCOMPATIBLE_CODECS_ERROR;
     if (data.type === kind.ErrorTypes.MEDIA_ERROR && isPlayable && this.#mayRecover()) {
@@ -89,6 +91,17 @@ export class HlsSource implements Source {
       return this.#hls.recoverMediaError();
     }
     this.events.fault("decoder");
+  }
+
+  // hls.js itself would pass over a piece that is refused, and wait for ever; but a refusal means that another
+  // session is needed, as the download has changed its release.
+  #lineBroke(data: ErrorData): void {
+    const code = data.response?.code ?? 0;
+    const isRefused = code >= 400 && code < 500;
+    const isTriedAgain = data.errorAction?.action === RETRY;
+    if (!data.fatal && !isRefused && isTriedAgain) return;
+    this.#hls.stopLoad();
+    this.events.fault("line");
   }
 
   #mayRecover(): boolean {
