@@ -291,6 +291,64 @@ class FindReleases(Query, frozen=True, kw_only=True, tag="releases"):
     quality: Quality | None = None
 
 
+class FindSubtitles(Query, frozen=True, kw_only=True, tag="subtitles"):
+    """`title_key`: `tmdb:movie:603`, `tmdb:tv:1399:1:2`. No languages: the owner's."""
+
+    service: ClassVar[str] = "catalog"
+    title_key: str
+    languages: tuple[str, ...] = ()
+    """As OpenSubtitles has them: `en`, `pt-br`."""
+    moviehash: str | None = None
+    """OpenSubtitles' hash of the film's file, 16 hexadecimal digits."""
+
+
+class GetSubtitle(Query, frozen=True, kw_only=True, tag="subtitle"):
+    """One of those found (`file_id`), else the best in the language. May cost one download of the quota."""
+
+    service: ClassVar[str] = "catalog"
+    title_key: str
+    language: str
+    file_id: int | None = None
+    moviehash: str | None = None
+
+
+class Subtitle(Wire, frozen=True, kw_only=True):
+    """A text that somebody made of a title."""
+
+    file_id: int
+    language: str
+    release: str
+    """The release that it was made for, in its maker's words."""
+    downloads: int = 0
+    is_for_hearing_impaired: bool = False
+    is_forced: bool = False
+    is_machine_made: bool = False
+    is_of_this_file: bool = False
+    """It was made for the very file that was asked about (`moviehash`)."""
+
+
+class SubtitleQuota(Wire, frozen=True, kw_only=True):
+    """How many texts may still be downloaded, and when there are new ones."""
+
+    remaining: int
+    resets_at: datetime | None = None
+
+
+class SubtitleList(Wire, frozen=True, kw_only=True):
+    """Best first. `quota` is unknown until the first download."""
+
+    subtitles: tuple[Subtitle, ...]
+    quota: SubtitleQuota | None = None
+
+
+class SubtitleText(Wire, frozen=True, kw_only=True):
+    """`vtt`: a WebVTT document, harmless."""
+
+    vtt: str
+    subtitle: Subtitle
+    quota: SubtitleQuota | None = None
+
+
 class Movie(Wire, frozen=True, kw_only=True):
     """A title as lists show it (movies API)."""
 

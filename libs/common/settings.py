@@ -29,7 +29,7 @@ _SECRET_KEYS = frozenset(
 _MAX_PORT = 65_535
 _LEAST_SECRET_CHARS = 32
 _TEN_YEARS_DAYS = 3650
-_LISTS = frozenset({("indexers",), ("usenet",), ("downloader", "passwords")})
+_LISTS = frozenset({("indexers",), ("usenet",), ("downloader", "passwords"), ("opensubtitles", "languages")})
 # What the environment may hold beside settings: where a service listens, what the supervisor tells a child.
 _NOT_SETTINGS = frozenset(
     {f"MATINEE_{s.upper()}_PORT" for s in SERVICES} | {"MATINEE_LIFELINE_FD", "MATINEE_INSTANCE_ID"}
@@ -56,6 +56,17 @@ class Nats(Section, frozen=True, kw_only=True):
 class Tmdb(Section, frozen=True, kw_only=True):
     url: str = "https://api.themoviedb.org"
     token: str = "env:TMDB_API_KEY"  # noqa: S105  (says where it is, not what it is)
+
+
+class OpenSubtitles(Section, frozen=True, kw_only=True):
+    """Without a key it isn't asked; with an account, the account's quota of downloads counts."""
+
+    url: str = "https://api.opensubtitles.com/api/v1"
+    api_key: str = "env:OPENSUBTITLES_API_KEY"
+    username: str = ""
+    password: str = ""
+    languages: tuple[str, ...] = ("en",)
+    """As OpenSubtitles has them (`en`, `pt-br`): searched for when nobody names one."""
 
 
 class IndexerSettings(Section, frozen=True, kw_only=True):
@@ -116,6 +127,7 @@ class Settings(Section, frozen=True, kw_only=True):
     gateway: Gateway = Gateway()
     nats: Nats = Nats()
     tmdb: Tmdb = Tmdb()
+    opensubtitles: OpenSubtitles = OpenSubtitles()
     indexers: tuple[IndexerSettings, ...] = ()
     usenet: tuple[UsenetServer, ...] = ()
     storage: Storage = Storage()
@@ -293,7 +305,7 @@ def _put(tree: dict[str, Any], key: tuple[str, ...], value: Any) -> None:
 
 def _with_reference_defaults(tree: dict[str, Any]) -> dict[str, Any]:
     """Defaults that are references (`env:…`) go through the same resolution as the owner's own values."""
-    for section in (Tmdb, Storage):
+    for section in (Tmdb, OpenSubtitles, Storage):
         name = section.__name__.lower()
         values = tree.setdefault(name, {})
         if isinstance(values, dict):
@@ -387,6 +399,7 @@ def _check_numbers(settings: Settings) -> None:
         ("downloader.max_film_bytes", downloader.max_film_bytes, 1, 10**15),
         # Each costs every encrypted release of which it isn't the password some 10 ms.
         ("The number of downloader.passwords", len(downloader.passwords), 0, 15),
+        ("The number of opensubtitles.languages", len(settings.opensubtitles.languages), 1, 10),
     ]
     for i, server in enumerate(settings.usenet):
         numbers += [
@@ -415,6 +428,7 @@ def _check_addresses(settings: Settings) -> None:
         raise SettingsError("gateway.host is empty; 127.0.0.1 is this machine alone, 0.0.0.0 everybody.")
     _check_url("public_url", settings.public_url)
     _check_url("tmdb.url", settings.tmdb.url)
+    _check_url("opensubtitles.url", settings.opensubtitles.url)
     for i, indexer in enumerate(settings.indexers):
         _check_url(f"indexers[{i}].url", indexer.url)
     if settings.storage.endpoint:

@@ -44,6 +44,13 @@ class TmdbFaults(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_field
     hang: bool = False
 
 
+class OpenSubtitlesFaults(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    status: Literal[401, 403, 429, 500, 503] | None = None
+    quota_used_up: bool = False
+    """Every download is answered with 406."""
+    hang: bool = False
+
+
 class NewznabFaults(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     wrong_key: bool = False
     """Every key is answered with error 100."""
@@ -63,6 +70,7 @@ class Faults(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
     nntp: NntpFaults = NntpFaults()
     tmdb: TmdbFaults = TmdbFaults()
     newznab: NewznabFaults = NewznabFaults()
+    opensubtitles: OpenSubtitlesFaults = OpenSubtitlesFaults()
     nzb: dict[str, NzbFault] = {}
     """Release id → what is wrong with its NZB."""
 

@@ -15,6 +15,8 @@ from libs.sandbox.control import Control, NewPost
 from libs.sandbox.faults import Counters, FaultSwitch
 from libs.sandbox.newznab import Newznab
 from libs.sandbox.nntp import NewsServer
+from libs.sandbox.opensubtitles import PREFIX as OPENSUBTITLES
+from libs.sandbox.opensubtitles import OpenSubtitles
 from libs.sandbox.posts import ArticleIndex
 from libs.sandbox.releases import Release, ReleaseIndex
 from libs.sandbox.studio import Studio
@@ -35,6 +37,8 @@ class Addresses(msgspec.Struct, frozen=True, kw_only=True):
     tmdb_token: str
     newznab_url: str
     newznab_api_key: str
+    opensubtitles_url: str
+    opensubtitles_api_key: str
     nntp_host: str
     nntp_port: int
     nntp_tls: bool
@@ -54,6 +58,9 @@ class Sandbox:
 
     tmdb_token = "sandbox-tmdb-token"  # noqa: S105 - the sandbox keeps no secrets
     newznab_api_key = "sandbox-newznab-key"
+    opensubtitles_api_key = "sandbox-opensubtitles-key"
+    opensubtitles_username = "sandbox"
+    opensubtitles_password = "sandbox-opensubtitles-password"  # noqa: S105 - as above
     nntp_host = HOST
     nntp_username = "sandbox"
     nntp_password = "sandbox-password"  # noqa: S105
@@ -127,6 +134,8 @@ class Sandbox:
             tmdb_token=self.tmdb_token,
             newznab_url=self.newznab_url,
             newznab_api_key=self.newznab_api_key,
+            opensubtitles_url=self.opensubtitles_url,
+            opensubtitles_api_key=self.opensubtitles_api_key,
             nntp_host=self.nntp_host,
             nntp_port=self.nntp_port,
             nntp_tls=self._nntp_tls,
@@ -177,14 +186,25 @@ class Sandbox:
         newznab = Newznab(
             self.releases, self._studio, self.faults, self.counters, api_key=self.newznab_api_key
         )
+        texts = OpenSubtitles(
+            self.programme,
+            self.faults,
+            self.counters,
+            api_key=self.opensubtitles_api_key,
+            username=self.opensubtitles_username,
+            password=self.opensubtitles_password,
+        )
 
-        async def newznab_or_control(request: Request) -> Response:
+        async def by_path(request: Request) -> Response:
             if request.path.startswith("/control/"):
                 return await self._control.handle(request)
+            if request.path.startswith(f"{OPENSUBTITLES}/"):
+                return await texts.handle(request)
             return await newznab.handle(request)
 
-        server = WebServer(newznab_or_control, listener)
-        self.newznab_url = newznab.base_url = server.url
+        server = WebServer(by_path, listener)
+        self.newznab_url = newznab.base_url = texts.base_url = server.url
+        self.opensubtitles_url = f"{server.url}{OPENSUBTITLES}"
         self.control_url = f"{server.url}/control"
         return server
 

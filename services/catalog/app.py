@@ -1,10 +1,12 @@
 """The catalog's wiring."""
 
-from libs.common.events import GetMovie, ListMovies, SearchMovies, SimilarMovies
+from libs.common.events import FindSubtitles, GetMovie, GetSubtitle, ListMovies, SearchMovies, SimilarMovies
 from libs.common.queries import Answers
 from libs.common.service import Service, version
+from services.catalog.opensubtitles import OpenSubtitles
 from services.catalog.queries import Catalog
-from services.catalog.store import answers_cache
+from services.catalog.store import answers_cache, texts_cache
+from services.catalog.texts import Texts
 from services.catalog.tmdb import Tmdb
 
 
@@ -15,11 +17,19 @@ async def body(service: Service) -> None:
     service.on_close(cache.close)
     tmdb = Tmdb(settings.tmdb, user_agent=f"Matinee/{version()}")
     service.on_close(tmdb.close)
+    kept_texts = texts_cache(settings.database("subtitles"))
+    await kept_texts.open()
+    service.on_close(kept_texts.close)
+    site = OpenSubtitles(settings.opensubtitles, user_agent=f"Matinee v{version()}")
+    service.on_close(site.close)
+    texts = Texts(site, kept_texts, settings.opensubtitles.languages)
     catalog = Catalog(tmdb, cache, settings.tmdb.url)
     answers = Answers(service.bus, "catalog", version())
     answers.add(SearchMovies, catalog.search)
     answers.add(ListMovies, catalog.list)
     answers.add(SimilarMovies, catalog.similar)
     answers.add(GetMovie, catalog.movie)
+    answers.add(FindSubtitles, texts.find)
+    answers.add(GetSubtitle, texts.get)
     service.ready_when(answers.ready)
     service.task(answers.serve(), "answers")

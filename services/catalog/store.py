@@ -1,4 +1,4 @@
-"""The catalog's SQLite slice: TMDB's answers, for a while. The file may be deleted at any time."""
+"""The catalog's SQLite slices: TMDB's answers, and texts, for a while. They may be deleted at any time."""
 
 from pathlib import Path
 
@@ -7,6 +7,14 @@ from libs.common.cache import Cache
 ROWS_MAX = 5_000
 """At some 10 KiB a row, about 50 MiB."""
 
+TEXTS_MAX = 500
+"""At some 100 KiB a text, about 50 MiB."""
+
 
 def answers_cache(path: Path) -> Cache:
     return Cache(path, rows_max=ROWS_MAX)
+
+
+def texts_cache(path: Path) -> Cache:
+    """Of its own: a text that is lost costs a download of the owner's quota."""
+    return Cache(path, rows_max=TEXTS_MAX)

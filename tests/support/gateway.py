@@ -19,7 +19,9 @@ from libs.common.events import (
     Described,
     Film,
     FindReleases,
+    FindSubtitles,
     GetMovie,
+    GetSubtitle,
     JobEvent,
     ListMovies,
     MovieDetails,
@@ -36,6 +38,10 @@ from libs.common.events import (
     SearchMovies,
     SimilarMovies,
     Started,
+    Subtitle,
+    SubtitleList,
+    SubtitleQuota,
+    SubtitleText,
     TitleRef,
     Unavailable,
 )
@@ -141,6 +147,10 @@ def candidate(release_id: str = "r1") -> Candidate:
     )
 
 
+def subtitle(language: str) -> Subtitle:
+    return Subtitle(file_id=1, language=language, release="Film.1999.1080p.BluRay.x264-R1")
+
+
 @asynccontextmanager
 async def catalog_and_indexer(bus: Bus) -> AsyncIterator[None]:
     """Answers to the gateway's questions, as the real services give them."""
@@ -158,7 +168,20 @@ async def catalog_and_indexer(bus: Bus) -> AsyncIterator[None]:
     async def releases(_query: FindReleases) -> Releases:
         return Releases(releases=(candidate("r1"), candidate("r2")))
 
+    async def texts(query: FindSubtitles) -> SubtitleList:
+        return SubtitleList(
+            subtitles=tuple(subtitle(language) for language in query.languages),
+            quota=SubtitleQuota(remaining=7, resets_at=START),
+        )
+
+    async def text(query: GetSubtitle) -> SubtitleText:
+        said = f"{query.title_key} {query.language}"
+        vtt = f"WEBVTT\n\n00:00:01.000 --> 00:00:02.000\n{said}\n"
+        return SubtitleText(vtt=vtt, subtitle=subtitle(query.language))
+
     catalog = Answers(bus, "catalog", "0.0.0")
+    catalog.add(FindSubtitles, texts)
+    catalog.add(GetSubtitle, text)
     catalog.add(GetMovie, movie)
     catalog.add(SearchMovies, page)
     catalog.add(ListMovies, page)

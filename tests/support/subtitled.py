@@ -34,8 +34,9 @@ def film(
     seconds: int = 20,
     first_ms: int = 0,
     languages: Mapping[int, str] | None = None,
+    font: bytes = b"",
 ) -> io.BytesIO:
-    """`tracks`: codec names and their packets; `first_ms`: the time of the first picture."""
+    """`tracks`: codec names and their packets; `first_ms`: the first picture's time; `font`: attached."""
     made = io.BytesIO()
     with av.open(made, "w", format=container, options={"avoid_negative_ts": "disabled"}) as output:
         video = output.add_stream("libx264", rate=FPS)
@@ -48,6 +49,8 @@ def film(
             stream.time_base = MS
             stream.metadata["language"] = (languages or {}).get(number, "eng")
             streams.append(stream)
+        if font:
+            output.add_attachment("font.ttf", "font/ttf", font)
         waiting = sorted(
             (start_ms, n, lasts_ms, data)
             for n, (_, lines) in enumerate(tracks)

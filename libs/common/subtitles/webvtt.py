@@ -5,7 +5,8 @@ from typing import Final
 
 from libs.common.subtitles.cues import Cue
 
-CONTENT_TYPE: Final = "text/vtt; charset=utf-8"
+CONTENT_TYPE: Final = "text/vtt"
+"""Always UTF-8."""
 _MAP: Final = "X-TIMESTAMP-MAP=MPEGTS:0,LOCAL:00:00:00.000\n"
 """The film's fragments count from 0 as the cues do."""
 

@@ -16,15 +16,17 @@ from av.container import InputContainer
 from av.packet import Packet
 from av.stream import Discard, Stream
 from av.subtitles.stream import SubtitleStream
+from av.video.stream import VideoStream
 
 from libs.common.subtitles import ass
 from libs.common.subtitles.cues import CUES_MAX, Cue, NoSubtitles, tidied, window
 from libs.common.subtitles.decoding import FILE_BYTES_MAX, lenient
 from libs.common.subtitles.markup import Marked, Style, from_subrip, from_webvtt
 from libs.common.subtitles.webvtt import document as written
+from services.downloader.errors import Unreadable
 
 from . import pgs, timed_text
-from .opening import codec_name, opened, translated
+from .opening import codec_name, opened, picture_stream, translated
 
 LOOK_BACK_S: Final = 5.0
 """A cue that began so long before a stretch is still found; one that shows for longer is missed by a seek."""
@@ -263,17 +265,23 @@ def _clock(container: InputContainer, end_s: float) -> Stream | None:
     """
     if math.isinf(end_s) or "mp4" in container.format.name:
         return None
-    streams = [*container.streams.video, *container.streams.audio]
-    return streams[0] if streams else None
+    return _picture(container) or next(iter(container.streams.audio), None)
 
 
 def _origin_s(container: InputContainer) -> float:
     """When the first picture is shown, or whatever comes first in a film without pictures."""
-    for stream in container.streams.video:
-        if stream.start_time is not None and stream.time_base is not None:
-            return float(stream.start_time * stream.time_base)
+    stream = _picture(container)
+    if stream is not None and stream.start_time is not None and stream.time_base is not None:
+        return float(stream.start_time * stream.time_base)
     # libav types it as a number, and gives None for a container that doesn't say.
     return (container.start_time or 0) / av.time_base
+
+
+def _picture(container: InputContainer) -> VideoStream | None:
+    try:
+        return picture_stream(container)
+    except Unreadable:
+        return None
 
 
 def _at_s(packet: "Packet[Stream]") -> float | None:

@@ -99,6 +99,8 @@ def test_the_sandbox_is_settings_that_load() -> None:
         "tmdb_token": "t",
         "newznab_url": "http://127.0.0.1:1002",
         "newznab_api_key": "k",
+        "opensubtitles_url": "http://127.0.0.1:8/opensubtitles/api/v1",
+        "opensubtitles_api_key": "texts-key",
         "nntp_host": "127.0.0.1",
         "nntp_port": 1003,
         "nntp_username": "u",

@@ -126,6 +126,14 @@ def test_all_that_is_published_comes_in_one_pass() -> None:
         assert found["text-2.sup"] == subtitles.sup(made, 2)
 
 
+def test_what_else_is_in_a_film_is_no_hindrance() -> None:
+    with film(
+        "matroska", [("ass", [(2000, 500, b"0,0,Default,,0,0,0,,x")]), ("subrip", SPOKEN)], font=b"\0" * 99
+    ) as made:
+        assert texts(subtitles.segment(made, 0, 0, 6)) == ["x"]
+        assert len(subtitles.cues(made, 1)) == 18
+
+
 def test_ass_keeps_its_head_and_the_order_of_its_script() -> None:
     lines = [
         (2000, 500, b"1,0,Default,,0,0,0,,sec\nond"),
