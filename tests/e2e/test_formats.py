@@ -12,7 +12,8 @@ from libs.sandbox.club.reels import REELS, Picture, Reel
 from tests.e2e.premieres import BEST, Premieres
 from tests.e2e.screen import FRAME_S, Screen
 from tests.e2e.visitor import PATIENCE_MS, Visitor
-from tests.support.box import wait_for
+from tests.e2e.visitors import Visitors
+from tests.support.box import RunningBox, wait_for
 from tests.support.internet import FILMS, Internet
 
 pytestmark = pytest.mark.parametrize("browser", ["chromium", "firefox"], indirect=True, scope="module")
@@ -46,6 +47,12 @@ LABELS = {"eng": "English", "fra": "French", "deu": "German"}
 @pytest.fixture(params=REELS, ids=lambda reel: reel.name)
 def reel(request: pytest.FixtureRequest) -> Reel:
     return request.param
+
+
+@pytest.fixture
+def owner(visitors: Visitors, box: RunningBox) -> Visitor:
+    """Signs in anew for each reel: all of them take longer than a membership is good for."""
+    return visitors.come_in(box)
 
 
 @pytest.fixture
