@@ -7,6 +7,7 @@ import os
 import re
 import signal
 from collections.abc import AsyncIterator
+from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
 
@@ -104,8 +105,11 @@ def stored(box: Box) -> dict[str, bytes]:
 
 
 def workers_of(pid: int) -> list[psutil.Process]:
-    children = psutil.Process(pid).children()
-    return [child for child in children if "services.downloader.media.worker" in child.cmdline()]
+    """The media processes of an instance, none if either is just ending."""
+    with suppress(psutil.NoSuchProcess):
+        children = psutil.Process(pid).children()
+        return [child for child in children if "services.downloader.media.worker" in child.cmdline()]
+    return []
 
 
 async def test_what_was_played_is_what_is_published_byte_for_byte(box: Box, film: bytes) -> None:
@@ -213,7 +217,8 @@ async def test_one_that_dies_again_and_again_costs_no_film(box: Box, film: bytes
     async with asyncio.timeout(30):
         while (await box.state()).phase is not Phase.READY:
             for worker in workers_of(instance.pid):
-                worker.kill()
+                with suppress(psutil.NoSuchProcess):
+                    worker.kill()
             await asyncio.sleep(0.02)
     found = stored(box)
     assert found.keys() == {"movie.mkv", "movie.json"}
