@@ -14,7 +14,7 @@ from .feature import make_feature
 from .figures import Row
 from .runs import Bench
 
-MINUTES = 3
+MINUTES = 1
 RTT_MS, CONNECTIONS = 30, 20
 CLICKS = 10
 FIRST_MOVIE = 940_001
