@@ -12,11 +12,13 @@ from functools import cached_property
 from mmap import ACCESS_READ, mmap
 from pathlib import Path
 
+import av
+from av import VideoFrame
+
 from libs.sandbox.archives import rar4 as rar4_bytes
 from libs.sandbox.packing import par2_program
 from libs.sandbox.posts import ARTICLE_BYTES, ArticleIndex
 from libs.sandbox.rar import write_rar_volumes
-from tests.support.box import synthetic_film
 
 from .timing import run_timed
 
@@ -85,10 +87,11 @@ class Studio:
 
     @cached_property
     def film(self) -> Path:
-        """Noise that begins as a Matroska film does."""
+        """A second of film, and behind its end noise to make it as large as people post them."""
         path, noise = self._directory / "film.mkv", random.Random(1)
-        synthetic_film(path, MIB)
+        _one_second(path)
         with path.open("ab") as file:
+            file.write(noise.randbytes(-path.stat().st_size % MIB))
             for _ in range(self.size_bytes // MIB - 1):
                 file.write(noise.randbytes(MIB))
         return path
@@ -172,3 +175,12 @@ class Studio:
                 [f"-B{folder}", folder / "bench.movie.2024.par2", *volumes],
             )
         return sorted(folder.glob("*.par2"))
+
+
+def _one_second(path: Path) -> None:
+    with av.open(str(path), "w") as container:
+        picture = container.add_stream("libx264", rate=24)
+        picture.width, picture.height, picture.pix_fmt = 320, 180, "yuv420p"
+        for _ in range(24):
+            container.mux(picture.encode(VideoFrame(320, 180, "yuv420p")))
+        container.mux(picture.encode(None))

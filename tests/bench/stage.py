@@ -61,6 +61,8 @@ class Stage:
         server = {"host": HOST, "port": room.port, "ca_file": str(room.ca_file), "connections": connections}
         environment = internet.environment(**server)
         environment |= {"MATINEE_RETENTION_AFTER_READY_H": str(RETENTION_H)}
+        # As peers store it; how fast films are prepared is another figure.
+        environment |= {"MATINEE_DOWNLOADER_PUBLISH": "original"}
         environment |= {f"MATINEE_{name.upper()}": value for name, value in settings.items()}
         self.box = RunningBox(data, environment)
         self.box.start()
