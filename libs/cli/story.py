@@ -10,6 +10,7 @@ from libs.common.events import (
     JobEvent,
     Playable,
     Preparing,
+    Probed,
     Queued,
     Ready,
     Requested,
@@ -45,6 +46,8 @@ def tell(event: JobEvent) -> str:
             return f"The film in it is {event.file_name}, {_size(event.size_bytes)}, {event.container}."
         case Playable():
             return f"It can be played while it comes, from {event.address}."
+        case Probed():
+            return _probed(event)
         case Preparing():
             return "Every byte is there and verified; it is being published."
         case Ready():
@@ -62,6 +65,15 @@ def tell(event: JobEvent) -> str:
             return "Someone watched it."
         case _:
             return event.fact
+
+
+def _probed(event: Probed) -> str:
+    if event.media is None:
+        return f"Nobody could look into it: {event.why_not or 'no reason is given'}"
+    media = event.media
+    picture = f"{media.video.codec} {media.video.width}x{media.video.height}" if media.video else "no picture"
+    sounds = ", ".join(sound.codec for sound in media.sounds) or "no sound"
+    return f"In it are {picture}; sound: {sounds}; texts: {len(media.texts)}."
 
 
 def _queued(event: Queued) -> str:

@@ -23,9 +23,17 @@ _NUMBER = r"(?:0|[1-9]\d{0,5})"
 _MEDIA_NAME = re.compile(
     r"movie\.m3u8|sprites\.vtt"
     rf"|(?:video|sound-{_NUMBER})(?:\.m3u8|-init\.mp4|-{_NUMBER}\.m4s)"
-    rf"|text-{_NUMBER}\.(?:vtt|ass|sup)|sprites-{_NUMBER}\.jpg",
+    rf"|text-{_NUMBER}(?:\.(?:m3u8|vtt|ass|sup)|-{_NUMBER}\.vtt)|sprites-{_NUMBER}\.jpg",
     re.ASCII,
 )
+
+
+_TEXT_NAME = re.compile(rf"(text-{_NUMBER})(?:-{_NUMBER})?\.vtt", re.ASCII)
+
+
+def is_text_name(name: str) -> bool:
+    """Whether it names WebVTT of a film's text: `text-0.vtt`, or a piece of it, `text-0-17.vtt`."""
+    return _TEXT_NAME.fullmatch(name) is not None
 
 
 def is_media_name(name: str) -> bool:

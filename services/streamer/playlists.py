@@ -7,7 +7,7 @@ import re
 
 import msgspec
 
-from libs.common.play import is_media_name
+from libs.common.play import is_media_name, is_text_name
 
 MAX_BYTES = 1024 * 1024
 """Of one playlist: some 10,000 segments, which is 16 hours."""
@@ -75,6 +75,16 @@ def read_media(data: bytes) -> MediaPlaylist:
     if init is None or not segments:
         raise BadPlaylist("it has no segments")
     return MediaPlaylist(text=text, init=init, segments=tuple(segments))
+
+
+def read_text(data: bytes) -> str:
+    """The playlist of a film's text that names documents of ours only. Raises BadPlaylist."""
+    text = _text(data)
+    for line in _lines(text):
+        is_bad = _ATTRIBUTE_URI.search(line) if line.startswith("#") else line and not is_text_name(line)
+        if is_bad:
+            raise BadPlaylist("it names what is no text of the film")
+    return text
 
 
 def _text(data: bytes) -> str:

@@ -1,9 +1,9 @@
 """The parts of a film that was prepared for browsers and is in the store.
 
-Playlists are told with signed addresses, so that players read the film from the store itself. Texts are
-passed on, since a page's `<track>` may not be redirected to another origin. A segment by its name is for
-sessions that began while the film was being fetched: it is the byte range of the stored film that the
-playlist gives.
+Playlists of the film are told with signed addresses, so that players read the film from the store itself.
+Texts are passed on, so that a page reads them whatever the store allows to other origins. A segment by its
+name is for sessions that began while the film was being fetched: it is the byte range of the stored film that
+the playlist gives; and a piece of a text is the whole of it.
 """
 
 import asyncio
@@ -26,6 +26,7 @@ from services.streamer.playlists import (
     Stretch,
     read_master,
     read_media,
+    read_text,
 )
 
 log = structlog.get_logger(__name__)
@@ -34,6 +35,7 @@ PLAYLISTS_MAX = 32
 """Kept, read; at most PLAYLISTS_MAX × some 3 × MAX_BYTES, and 1 MiB for a usual film's 2 or 3."""
 READ_BYTES = 1024 * 1024
 MASTER = "movie.m3u8"
+_TEXT_PIECE = re.compile(r"(text-\d+)-\d+\.vtt", re.ASCII)
 _PART = re.compile(r"(video|sound-\d+)-(?:(init)\.mp4|(\d+)\.m4s)", re.ASCII)
 
 
@@ -81,12 +83,14 @@ class Published:
                 return await self._piece(film, ready_at, found)
             if name == MASTER:
                 return _playlist(read_master(await self._read_whole(film.playlist_key or "")))
+            if name.startswith("text-") and name.endswith(".m3u8"):
+                return _playlist(read_text(await self._read_whole(_beside(film, name))))
             if name.endswith(".m3u8"):
                 playlist = await self._media_playlist(_beside(film, name))
                 return _playlist(playlist.signed(await self._signed(film.key, film.content_type)))
             if name.endswith(".jpg"):
                 return Elsewhere(url=await self._signed(_beside(film, name), type_of(name)))
-            return await self._text(_beside(film, name))
+            return await self._text(_beside(film, _TEXT_PIECE.sub(r"\1.vtt", name)))
         except NoSuchObject as error:
             raise _no_such_part() from error
         except BadPlaylist as error:

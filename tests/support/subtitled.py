@@ -1,6 +1,7 @@
 """Small films with subtitle tracks, made by libav: gray pictures, a keyframe every two seconds."""
 
 import io
+import random
 from collections.abc import Mapping, Sequence
 from fractions import Fraction
 
@@ -35,9 +36,13 @@ def film(
     first_ms: int = 0,
     languages: Mapping[int, str] | None = None,
     font: bytes = b"",
+    is_noisy: bool = False,
 ) -> io.BytesIO:
-    """`tracks`: codec names and their packets; `first_ms`: the first picture's time; `font`: attached."""
-    made = io.BytesIO()
+    """`tracks`: codec names and their packets; `first_ms`: the first picture's time; `font`: attached.
+
+    `is_noisy`: pictures that can't be made small, some 70 kB/s.
+    """
+    made, noise = io.BytesIO(), random.Random(1)
     with av.open(made, "w", format=container, options={"avoid_negative_ts": "disabled"}) as output:
         video = output.add_stream("libx264", rate=FPS)
         video.width, video.height, video.pix_fmt = 64, 36, "yuv420p"
@@ -66,7 +71,8 @@ def film(
                 output.mux(packet)
             frame = av.VideoFrame(64, 36, "yuv420p")
             for plane, value in zip(frame.planes, (number % 200, 128, 128), strict=True):
-                plane.update(bytes([value]) * plane.buffer_size)
+                size_bytes = plane.buffer_size
+                plane.update(noise.randbytes(size_bytes) if is_noisy else bytes([value]) * size_bytes)
             frame.pts, frame.time_base = number + first_ms * FPS // 1000, Fraction(1, FPS)
             output.mux(video.encode(frame))
         output.mux(video.encode(None))

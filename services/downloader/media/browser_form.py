@@ -5,7 +5,7 @@ Memory: SEGMENTS_AHEAD + 1 segments, and what `publish.Streaming` takes.
 
 import asyncio
 from collections import defaultdict, deque
-from collections.abc import AsyncGenerator, Iterator
+from collections.abc import AsyncGenerator, Coroutine, Iterator
 from contextlib import aclosing, suppress
 from typing import Final
 
@@ -13,6 +13,7 @@ from msgspec.structs import replace
 
 from libs.common.events import Film
 from libs.common.objects import ObjectStore, StoreError, Upload
+from services.downloader.media.companions import Companion, Companions
 from services.downloader.media.messages import Outline
 from services.downloader.media.parts import MASTER, PLAYLIST_TYPE, PREPARED, PREPARED_TYPE, playlist_name
 from services.downloader.media.process import MediaFailed
@@ -37,7 +38,8 @@ class BrowserForm:
         self._pieces = self._made()
         self._streaming = Streaming(self._pieces, upload)
         self._ranges: defaultdict[str, list[tuple[int, int]]] = defaultdict(list)
-        self._playlists: dict[str, bytes] = {}
+        self._companions = Companions(theatre, outline)
+        self._beside: list[Companion] = []
         self._put: list[str] = []
 
     @classmethod
@@ -73,24 +75,28 @@ class BrowserForm:
             raise failure
         for rendition, ranges in self._ranges.items():
             playlist = await self._theatre.stored_playlist(rendition, tuple(ranges))
-            self._playlists[playlist_name(rendition)] = playlist
-        self._playlists[MASTER] = await self._theatre.master()
+            self._beside.append(Companion(playlist_name(rendition), playlist, PLAYLIST_TYPE))
+        companions, texts = await self._companions.finish()
+        master = await self._theatre.master(texts)
+        self._beside += [*companions, Companion(MASTER, master, PLAYLIST_TYPE)]
 
     async def _made(self) -> AsyncGenerator[bytes]:
         """movie.mp4, in order; notes where each segment lies."""
         head = await self._theatre.head()
         yield head
         offset = len(head)
-        asked: deque[tuple[str, asyncio.Task[bytes]]] = deque()
-        ahead = self._segments()
+        asked: deque[tuple[str | None, asyncio.Task[bytes]]] = deque()
+        ahead = self._steps()
         try:
             while True:
-                while len(asked) <= SEGMENTS_AHEAD and (place := next(ahead, None)):
-                    asked.append((place[0], asyncio.create_task(self._theatre.segment(*place))))
+                while len(asked) <= SEGMENTS_AHEAD and (step := next(ahead, None)):
+                    asked.append((step[0], asyncio.create_task(step[1])))
                 if not asked:
                     return
                 segment = await asked[0][1]
                 rendition, _ = asked.popleft()
+                if rendition is None:
+                    continue
                 self._ranges[rendition].append((offset, len(segment)))
                 offset += len(segment)
                 yield segment
@@ -99,16 +105,20 @@ class BrowserForm:
                 task.cancel()
             await asyncio.gather(*(task for _, task in asked), return_exceptions=True)
 
-    def _segments(self) -> Iterator[tuple[str, int]]:
+    def _steps(self) -> Iterator[tuple[str | None, Coroutine[None, None, bytes]]]:
+        """Each segment by its rendition; then, by none, what is made of the same bytes beside the film."""
         for number in range(self._outline.segments):
             for rendition in self._outline.renditions:
-                yield rendition, number
+                yield rendition, self._theatre.segment(rendition, number)
+            yield None, self._companions.follow(number)
 
     async def complete(self) -> Film:
-        """The playlists first: whoever finds movie.mp4 finds them as well."""
-        for name, playlist in self._playlists.items():
-            self._put.append(self._prefix + name)
-            await self._store.put(self._prefix + name, playlist, content_type=PLAYLIST_TYPE)
+        """What is beside it first: whoever finds movie.mp4 finds that as well."""
+        for beside in self._beside:
+            self._put.append(self._prefix + beside.name)
+            await self._store.put(
+                self._prefix + beside.name, beside.content, content_type=beside.content_type
+            )
         film = await self._streaming.complete()
         return replace(film, playlist_key=self._prefix + MASTER)
 

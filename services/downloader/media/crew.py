@@ -10,7 +10,16 @@ from functools import partial
 from typing import Final, NoReturn
 
 from services.downloader.media.booth import Booth, NotToBeHad
-from services.downloader.media.messages import TOO_LARGE, TOO_LONG, Answer, Ask, Describe, Segment, Show
+from services.downloader.media.messages import (
+    TOO_LARGE,
+    TOO_LONG,
+    Answer,
+    Ask,
+    Describe,
+    Segment,
+    Show,
+    Texts,
+)
 from services.downloader.media.reader import Blocks, FilmReader
 
 PLAYER_HANDS: Final = 2
@@ -140,7 +149,13 @@ class Hand(threading.Thread):
         with self._lock:
             if self._at is None:
                 return False
-            reads_all = isinstance(self._at.question, Describe) and self._at.question.may_read_all
+            match self._at.question:
+                case Describe(may_read_all=reads_all):
+                    pass
+                case Texts(segment=segment):
+                    reads_all = segment is None
+                case _:
+                    reads_all = False
             return _cpu_s(self) - self._cpu_began_s > CPU_S + reads_all * reading_s
 
 

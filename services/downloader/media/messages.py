@@ -10,6 +10,7 @@ from typing import Final
 import msgspec
 
 from libs.common.media import Media
+from services.downloader.media.text_files import TextStretch
 
 PREFIX: Final = struct.Struct(">IQ")
 ENVELOPE_BYTES_MAX: Final = 1 << 20
@@ -38,7 +39,8 @@ class Describe(Question, frozen=True, kw_only=True):
 
 
 class Master(Question, frozen=True, kw_only=True):
-    pass
+    texts: tuple[int, ...] | None = None
+    """Those that there are; without, all of the film's."""
 
 
 class Playlist(Question, frozen=True, kw_only=True):
@@ -57,11 +59,58 @@ class Segment(Question, frozen=True, kw_only=True):
     number: int
 
 
+class TextPlaylist(Question, frozen=True, kw_only=True):
+    """Of a text (`Text.number`), with a piece for each segment."""
+
+    number: int
+
+
+class TextPiece(Question, frozen=True, kw_only=True):
+    """What of a text shows while the film is in this segment, as WebVTT."""
+
+    number: int
+    segment: int
+
+
+class Texts(Question, frozen=True, kw_only=True):
+    """What of all texts begins in this segment; without one, in the film. Answered by `TextStretch`es."""
+
+    segment: int | None = None
+
+
+class Previews(Question, frozen=True, kw_only=True):
+    """Answered by nothing: makes what it can of the sheet, of what lies before this segment's end."""
+
+    segment: int
+
+
+class Sheet(Question, frozen=True, kw_only=True):
+    """The small pictures of the whole film, as JPEG."""
+
+
+class SheetIndex(Question, frozen=True, kw_only=True):
+    """Which of the sheet's pictures shows when, as WebVTT."""
+
+
 class Head(Question, frozen=True, kw_only=True):
     """What movie.mp4 begins with."""
 
 
-Questions = Probe | Describe | Master | Playlist | Init | Segment | Head
+Questions = (
+    Probe
+    | Describe
+    | Master
+    | Playlist
+    | Init
+    | Segment
+    | Head
+    | TextPlaylist
+    | TextPiece
+    | Texts
+    | Previews
+    | Sheet
+    | SheetIndex
+)
 
 
 class Outline(msgspec.Struct, frozen=True, kw_only=True):
@@ -73,6 +122,9 @@ class Outline(msgspec.Struct, frozen=True, kw_only=True):
     """Of each rendition."""
     stored_bytes: int = 0
     """About how large movie.mp4 becomes."""
+    duration_s: float = 0.0
+    has_index: bool = True
+    """Any place of it can be read without what is before."""
 
 
 class Show(msgspec.Struct, frozen=True, kw_only=True, tag=True):
@@ -116,9 +168,10 @@ _said = msgspec.msgpack.Decoder(Said)
 _answers = msgspec.msgpack.Decoder(Answer)
 _medias = msgspec.msgpack.Decoder(Media)
 _outlines = msgspec.msgpack.Decoder(Outline)
+_stretches = msgspec.msgpack.Decoder(list[TextStretch])
 
 
-def encode(message: Said | Answer | Media | Outline) -> bytes:
+def encode(message: Said | Answer | Media | Outline | list[TextStretch]) -> bytes:
     return _encoder.encode(message)
 
 
@@ -137,3 +190,7 @@ def decode_media(data: bytes) -> Media:
 
 def decode_outline(data: bytes) -> Outline:
     return _outlines.decode(data)
+
+
+def decode_stretches(data: bytes) -> list[TextStretch]:
+    return _stretches.decode(data)

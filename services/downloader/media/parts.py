@@ -9,16 +9,26 @@ from typing import Final
 
 import msgspec
 
-from services.downloader.media.messages import Init, Master, Playlist, Questions, Segment
+from services.downloader.media.messages import (
+    Init,
+    Master,
+    Playlist,
+    Questions,
+    Segment,
+    TextPiece,
+    TextPlaylist,
+)
 
 PLAYLIST_TYPE: Final = "application/vnd.apple.mpegurl"
 MASTER: Final = "movie.m3u8"
+TEXT_TYPE: Final = "text/vtt"
 PREPARED: Final = "movie.mp4"
 PREPARED_TYPE: Final = "video/mp4"
 _RENDITION_PART: Final = re.compile(
     r"(?P<rendition>video|sound-\d{1,6})(?:(?P<playlist>\.m3u8)|(?P<init>-init\.mp4)|-(?P<number>\d{1,6})\.m4s)",
     re.ASCII,
 )
+_TEXT_PART: Final = re.compile(r"text-(?P<text>\d{1,6})(?:\.m3u8|-(?P<segment>\d{1,6})\.vtt)", re.ASCII)
 
 
 class Part(msgspec.Struct, frozen=True):
@@ -30,6 +40,11 @@ def part_named(name: str) -> Part | None:
     """What a name asks for; None if it is none of ours. Whether the film has such a part is seen later."""
     if name == MASTER:
         return Part(Master(), PLAYLIST_TYPE)
+    if text := _TEXT_PART.fullmatch(name):
+        number = int(text["text"])
+        if text["segment"] is None:
+            return Part(TextPlaylist(number=number), PLAYLIST_TYPE)
+        return Part(TextPiece(number=number, segment=int(text["segment"])), TEXT_TYPE)
     match = _RENDITION_PART.fullmatch(name)
     if match is None:
         return None

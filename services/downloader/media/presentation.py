@@ -7,7 +7,7 @@ thread; two readers at far places (a player, and what is being published) are be
 """
 
 from collections import OrderedDict
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from fractions import Fraction
 from itertools import pairwise
 from math import ceil
@@ -182,9 +182,16 @@ class Presentation:
             offset += length
         raise KeyError(rendition)
 
-    def master(self) -> str:
-        """movie.m3u8."""
-        return master_playlist(self.renditions, self.media.bits_per_s)
+    @property
+    def texts(self) -> list[int]:
+        """The numbers of those that can be had as text."""
+        return [text.number for text in self.media.texts if text.kind in ("text", "ass")]
+
+    def master(self, texts: Collection[int] | None = None) -> str:
+        """movie.m3u8. `texts`: those that it names; without, all."""
+        numbers = self.texts if texts is None else texts
+        named = [text for text in self.media.texts if text.number in numbers]
+        return master_playlist(self.renditions, self.media.bits_per_s, named)
 
     def playlist(self, rendition: str) -> str:
         """Of a rendition whose segments are made on demand, beside the playlist by their names."""

@@ -1,4 +1,4 @@
-"""The subtitle tracks inside a film: WebVTT of any stretch of it, and whole tracks in their own forms.
+"""The subtitle tracks inside a film: WebVTT of any stretch, and what all of them say stretch by stretch.
 
 Runs in the media process. A film is any seekable binary file. Tracks are numbered as `Text.number` is. Times
 count from the first picture, as those of the presentation do. What comes out is bounded and harmless whatever
@@ -27,6 +27,7 @@ from services.downloader.errors import Unreadable
 
 from . import pgs, timed_text
 from .opening import codec_name, opened, picture_stream, translated
+from .text_files import TextStretch
 
 LOOK_BACK_S: Final = 5.0
 """A cue that began so long before a stretch is still found; one that shows for longer is missed by a seek."""
@@ -63,8 +64,25 @@ class _Track:
         return self.codec in _ASS
 
     @property
+    def is_text(self) -> bool:
+        return self.is_ass or self.codec in _SUBRIP or self.codec in ("webvtt", "mov_text")
+
+    @property
     def is_pictures(self) -> bool:
         return self.codec in _PGS
+
+    def stretch(self, pieces: "Sequence[_Piece]", *, is_first: bool) -> TextStretch:
+        events = (self.event(piece) for piece in pieces if self.is_ass)
+        return TextStretch(
+            number=self.number,
+            cues=tuple(cue for piece in pieces if (cue := self.cue(piece))),
+            head=self.header if is_first else "",
+            events=tuple(event for event in events if event),
+        )
+
+    def event(self, piece: _Piece) -> tuple[int, str] | None:
+        """As a line of a script, with its place in it."""
+        return ass.dialogue(lenient(piece.data, self.language), piece.start_ms, piece.end_ms)
 
     def cue(self, piece: _Piece) -> Cue | None:
         if len(piece.data) > _PACKET_BYTES_MAX:
@@ -101,65 +119,25 @@ def segment(film: BinaryIO, number: int, start_s: float, duration_s: float) -> s
     return written(cues(film, number, start_s, start_s + duration_s), is_segment=True)
 
 
-def document(film: BinaryIO, number: int) -> str:
-    """`text-{number}.vtt`: the whole track, in one pass through the film. Raises as `cues`."""
-    return written(cues(film, number))
+def stretches(
+    film: BinaryIO, numbers: Collection[int], start_s: float = 0.0, end_s: float = math.inf
+) -> list[TextStretch]:
+    """What begins in [start_s, end_s) of these tracks; those that are no text are passed over.
 
-
-def playlist(number: int, durations_s: Sequence[float]) -> str:
-    """`text-{number}.m3u8`: the pieces, one for each segment of the presentation (RFC 8216 §4.3)."""
-    longest_s = max(durations_s, default=1.0)
-    lines = [
-        "#EXTM3U",
-        "#EXT-X-VERSION:7",
-        f"#EXT-X-TARGETDURATION:{max(1, round(longest_s))}",
-        "#EXT-X-PLAYLIST-TYPE:VOD",
-    ]
-    for place, duration_s in enumerate(durations_s):
-        lines += [f"#EXTINF:{duration_s:.6f},", f"text-{number}-{place}.vtt"]
-    return "\n".join([*lines, "#EXT-X-ENDLIST", ""])
-
-
-def whole_playlist(number: int, duration_s: float) -> str:
-    """`text-{number}.m3u8` of a text that is one document: a side file, or a ready film's track."""
-    return playlist(number, [duration_s]).replace(f"text-{number}-0.vtt", f"text-{number}.vtt")
-
-
-def files(film: BinaryIO, numbers: Collection[int]) -> Iterator[tuple[str, bytes]]:
-    """All that is published of these tracks, in one pass: names, and bytes to append to what has the name.
-
-    `text-k.vtt` for text, and `text-k.ass` beside it for ASS; `text-k.sup` for PGS, piece by piece as it is
-    read. Tracks of other kinds, and those without a cue, have nothing. Raises Unreadable.
+    All stretches of a film together are the whole of each text, once. Raises Unreadable.
     """
     with closing(opened(film)) as container:
         tracks = {n: _Track(n, s) for n, s in enumerate(_streams(container)) if n in numbers}
-        found: dict[int, list[_Piece]] = {}
-        room = dict.fromkeys(tracks, FILE_BYTES_MAX) | {
-            n: pgs.BYTES_MAX for n, track in tracks.items() if track.is_pictures
-        }
-        for piece in _pieces(container, tracks, 0.0, math.inf):
-            room[piece.number] -= len(piece.data)
-            if room[piece.number] < 0:
-                continue
-            if tracks[piece.number].is_pictures:
-                yield f"text-{piece.number}.sup", pgs.framed(piece.data, piece.start_ms)
-            else:
-                found.setdefault(piece.number, []).append(piece)
-    for number, pieces in found.items():
-        track = tracks[number]
-        if tidy := tidied(_cues(track, pieces)):
-            yield f"text-{number}.vtt", written(tidy).encode()
-        if track.is_ass:
-            yield f"text-{number}.ass", _script(track, pieces).encode()
-
-
-def script(film: BinaryIO, number: int, start_s: float = 0.0, end_s: float = math.inf) -> str:
-    """An ASS track as a script, with the events of that stretch. Raises as `cues`, also if it isn't ASS."""
-    with closing(opened(film)) as container:
-        track = _text_track(container, number)
-        if not track.is_ass:
-            raise NoSubtitles(f"The film's subtitles {number + 1} are not ASS.")
-        return _script(track, _bounded(_pieces(container, [number], start_s, end_s)))
+        tracks = {n: track for n, track in tracks.items() if track.is_text}
+        if not tracks:
+            return []
+        found: dict[int, list[_Piece]] = {n: [] for n in tracks}
+        start_ms = round(start_s * 1000) if start_s else -math.inf
+        end_ms = end_s if math.isinf(end_s) else round(end_s * 1000)
+        for piece in _pieces(container, tracks, start_s, end_s, look_back_s=_INTERLEAVED_S):
+            if start_ms <= piece.start_ms < end_ms:
+                found[piece.number].append(piece)
+    return [tracks[n].stretch(_bounded(pieces), is_first=start_s == 0.0) for n, pieces in found.items()]
 
 
 def sup(film: BinaryIO, number: int, start_s: float = 0.0, end_s: float = math.inf) -> bytes:
@@ -188,7 +166,7 @@ def _track(container: InputContainer, number: int) -> _Track:
 
 def _text_track(container: InputContainer, number: int) -> _Track:
     track = _track(container, number)
-    if not (track.is_ass or track.codec in _SUBRIP or track.codec in ("webvtt", "mov_text")):
+    if not track.is_text:
         raise NoSubtitles(f"The film's subtitles {number + 1} are no text ({track.codec}).")
     return track
 
@@ -209,30 +187,23 @@ def _bounded(pieces: "Iterator[_Piece] | Sequence[_Piece]") -> list[_Piece]:
     return found
 
 
-def _script(track: _Track, pieces: Sequence[_Piece]) -> str:
-    lines = (
-        ass.dialogue(lenient(piece.data, track.language), piece.start_ms, piece.end_ms) for piece in pieces
-    )
-    events = [line for _, line in sorted(line for line in lines if line)]
-    header = track.header.replace("\0", "").rstrip()
-    if "[events]" not in header.lower():
-        header += f"\n\n[Events]\n{ass.EVENTS_FORMAT}"
-    return "\n".join([header, *events, ""])
-
-
 def _pieces(
-    container: InputContainer, numbers: Collection[int], start_s: float, end_s: float
+    container: InputContainer,
+    numbers: Collection[int],
+    start_s: float,
+    end_s: float,
+    look_back_s: float = LOOK_BACK_S,
 ) -> Iterator[_Piece]:
-    """The packets of these tracks from LOOK_BACK_S before the stretch to its end, in the film's order."""
+    """The packets of these tracks from `look_back_s` before the stretch to its end, in the film's order."""
     by_index = {stream.index: n for n, stream in enumerate(_streams(container)) if n in numbers}
     clock = _clock(container, end_s)
     for stream in container.streams:
         if stream.index not in by_index and stream is not clock:
             stream.discard = Discard.all
     origin_s = _origin_s(container)
-    if start_s > LOOK_BACK_S:
+    if start_s > look_back_s:
         with translated("Seeking in the film"):
-            container.seek(int((start_s - LOOK_BACK_S + origin_s) * av.time_base))
+            container.seek(int((start_s - look_back_s + origin_s) * av.time_base))
     for packet in _packets(container):
         at_s = _at_s(packet)
         if at_s is None:

@@ -1,6 +1,7 @@
 """One film as browsers get it: looked into once, and its parts by name."""
 
 import asyncio
+from collections.abc import Collection
 from typing import Final
 
 import msgspec
@@ -15,16 +16,22 @@ from services.downloader.media.messages import (
     Master,
     Outline,
     Playlist,
+    Previews,
     Probe,
     Questions,
     Segment,
+    Sheet,
+    SheetIndex,
     Show,
+    Texts,
     decode_media,
     decode_outline,
+    decode_stretches,
 )
 from services.downloader.media.parts import Part
 from services.downloader.media.process import MediaFailed, MediaProcess, NotToBeHad, ProcessDied
 from services.downloader.media.shelf import Shelf
+from services.downloader.media.text_files import TextStretch
 
 log = structlog.get_logger(__name__)
 
@@ -109,12 +116,26 @@ class Theatre:
         """Waits for the film's bytes as the fetching brings them."""
         return await self._for_store(Segment(rendition=rendition, number=number))
 
-    async def master(self) -> bytes:
-        return await self._for_store(Master())
+    async def master(self, texts: Collection[int]) -> bytes:
+        """That names these texts."""
+        return await self._for_store(Master(texts=tuple(texts)))
 
     async def stored_playlist(self, rendition: str, ranges: tuple[tuple[int, int], ...]) -> bytes:
         """`ranges`: offset and length of each of its segments in movie.mp4."""
         return await self._for_store(Playlist(rendition=rendition, ranges=ranges))
+
+    async def texts(self, segment: int | None) -> list[TextStretch]:
+        """What of all texts begins in a segment; or all of it, of a film without an index."""
+        return decode_stretches(await self._process.ask(Texts(segment=segment), is_for_store=True))
+
+    async def previews(self, segment: int) -> None:
+        """Has them made as far as this; what is left is made for `sheet`."""
+        await self._process.ask(Previews(segment=segment), is_for_store=True)
+
+    async def sheet(self) -> tuple[bytes, bytes]:
+        """The small pictures of the film, and which of them shows when."""
+        index = await self._process.ask(SheetIndex(), is_for_store=True)
+        return await self._process.ask(Sheet(), is_for_store=True), index
 
     async def _for_store(self, question: Questions) -> bytes:
         try:

@@ -8,8 +8,10 @@ from libs.common.events import (
     JobEvent,
     Playable,
     Preparing,
+    Probed,
     Unavailable,
 )
+from libs.common.media import Media, Sound, Text, Video
 from tests.unit.janitor.story import T0, Story
 
 STORY = Story()
@@ -37,6 +39,26 @@ TOLD: list[tuple[JobEvent, str]] = [
             content_type="video/mp4",
         ),
         "It can be played while it comes, from 127.0.0.1:40123.",
+    ),
+    (
+        Probed(
+            **COMMON,
+            attempt=1,
+            delivery=1,
+            media=Media(
+                container="mkv",
+                duration_s=60.0,
+                bits_per_s=1,
+                video=Video(codec="hevc", width=1920, height=800),
+                sounds=(Sound(number=0, codec="ac3", channels=6), Sound(number=1, codec="aac", channels=2)),
+                texts=(Text(number=0, kind="text"),),
+            ),
+        ),
+        "In it are hevc 1920x800; sound: ac3, aac; texts: 1.",
+    ),
+    (
+        Probed(**COMMON, attempt=1, delivery=1, why_not="It is noise."),
+        "Nobody could look into it: It is noise.",
     ),
     (
         Preparing(**COMMON, attempt=1, delivery=1),

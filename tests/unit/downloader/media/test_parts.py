@@ -3,7 +3,15 @@
 import pytest
 
 from libs.common.play import is_media_name
-from services.downloader.media.messages import Init, Master, Playlist, Questions, Segment
+from services.downloader.media.messages import (
+    Init,
+    Master,
+    Playlist,
+    Questions,
+    Segment,
+    TextPiece,
+    TextPlaylist,
+)
 from services.downloader.media.parts import part_named
 
 
@@ -16,6 +24,8 @@ from services.downloader.media.parts import part_named
         ("video-init.mp4", Init(rendition="video"), "video/mp4"),
         ("sound-0-init.mp4", Init(rendition="sound-0"), "video/mp4"),
         ("video-0.m4s", Segment(rendition="video", number=0), "video/mp4"),
+        ("text-2.m3u8", TextPlaylist(number=2), "application/vnd.apple.mpegurl"),
+        ("text-0-17.vtt", TextPiece(number=0, segment=17), "text/vtt"),
         ("sound-3-1234.m4s", Segment(rendition="sound-3", number=1234), "video/mp4"),
     ],
 )
@@ -28,7 +38,19 @@ def test_each_name_asks_for_one_part(name: str, question: Questions, content_typ
 
 @pytest.mark.parametrize(
     "name",
-    ["", "movie.mp4", "video", "video-.m4s", "video--1.m4s", "sound.m3u8", "video-1.m4s/", "../video.m3u8"],
+    [
+        "",
+        "movie.mp4",
+        "video",
+        "video-.m4s",
+        "video--1.m4s",
+        "sound.m3u8",
+        "text-0.m4s",
+        "text-0-1-2.vtt",
+        "text.m3u8",
+        "video-1.m4s/",
+        "../video.m3u8",
+    ],
 )
 def test_other_names_ask_for_nothing(name: str) -> None:
     assert part_named(name) is None

@@ -1,6 +1,7 @@
 """Subtitle tracks inside of films: whole, piece by piece, and from only the bytes that they need."""
 
 import io
+import math
 import struct
 from itertools import pairwise
 
@@ -9,6 +10,7 @@ import pytest
 from libs.common.subtitles.cues import NoSubtitles
 from services.downloader.errors import Unreadable
 from services.downloader.media import subtitles
+from services.downloader.media.text_files import TextFiles
 from tests.support.subtitled import Lines, film
 
 SPOKEN: Lines = [(1000 * n, 800, f"line {n}".encode()) for n in range(1, 19)]
@@ -91,39 +93,23 @@ def test_a_piece_is_read_from_its_place_alone() -> None:
     assert any(start > size * 0.4 for start, _ in middle)
 
 
-def test_playlist_has_a_piece_for_every_segment() -> None:
-    made = subtitles.playlist(3, [6.0, 6.25, 2.5])
-    assert made.splitlines() == [
-        "#EXTM3U",
-        "#EXT-X-VERSION:7",
-        "#EXT-X-TARGETDURATION:6",
-        "#EXT-X-PLAYLIST-TYPE:VOD",
-        "#EXTINF:6.000000,",
-        "text-3-0.vtt",
-        "#EXTINF:6.250000,",
-        "text-3-1.vtt",
-        "#EXTINF:2.500000,",
-        "text-3-2.vtt",
-        "#EXT-X-ENDLIST",
-    ]
-    assert "text-3.vtt" in subtitles.whole_playlist(3, 60.0)
-
-
-def test_all_that_is_published_comes_in_one_pass() -> None:
-    tracks = [
+def test_stretches_together_are_the_whole_texts_once() -> None:
+    tracks: list[tuple[str, Lines]] = [
         ("subrip", SPOKEN),
-        ("ass", [(2000, 500, b"1,0,Default,,0,0,0,,second"), (4000, 500, b"0,0,Default,,0,0,0,,first")]),
-        ("hdmv_pgs_subtitle", [(3000, 0, OBJECT), (5000, 0, OBJECT)]),
+        ("ass", [(2000, 500, b"1,0,Default,,0,0,0,,second"), (4000, 2500, b"0,0,Default,,0,0,0,,first")]),
+        ("hdmv_pgs_subtitle", [(3000, 0, OBJECT)]),
         ("subrip", []),
     ]
     with film("matroska", tracks) as made:
-        found: dict[str, bytes] = {}
-        for name, data in subtitles.files(made, range(4)):
-            found[name] = found.get(name, b"") + data
-        assert sorted(found) == ["text-0.vtt", "text-1.ass", "text-1.vtt", "text-2.sup"]
-        assert found["text-0.vtt"].decode() == subtitles.document(made, 0)
-        assert found["text-1.ass"].decode() == subtitles.script(made, 1)
-        assert found["text-2.sup"] == subtitles.sup(made, 2)
+        whole, pieces = TextFiles(), TextFiles()
+        whole.add(subtitles.stretches(made, range(4)))
+        for start_s in range(0, 20, 4):
+            end_s = start_s + 4 if start_s < 16 else math.inf
+            pieces.add(subtitles.stretches(made, range(4), start_s, end_s))
+    assert pieces.vtts() == whole.vtts()
+    assert pieces.scripts() == whole.scripts()
+    assert (sorted(whole.vtts()), sorted(whole.scripts())) == ([0, 1], [1])
+    assert texts(whole.vtts()[0].decode()) == [f"line {n}" for n in range(1, 19)]
 
 
 def test_what_else_is_in_a_film_is_no_hindrance() -> None:
@@ -139,12 +125,12 @@ def test_ass_keeps_its_head_and_the_order_of_its_script() -> None:
         (2000, 500, b"1,0,Default,,0,0,0,,sec\nond"),
         (4000, 510, b"0,2,Default,,0,0,0,,{\\pos(1,2)}first"),
     ]
+    files = TextFiles()
     with film("matroska", [("ass", lines), ("subrip", SPOKEN)]) as made:
-        script = subtitles.script(made, 0)
-        with pytest.raises(NoSubtitles, match="are not ASS"):
-            subtitles.script(made, 1)
-    assert "Style: Thought,Arial,40,0,-1,8" in script
-    assert script.splitlines()[-2:] == [
+        files.add(subtitles.stretches(made, [0, 1]))
+    [script] = files.scripts().values()
+    assert b"Style: Thought,Arial,40,0,-1,8" in script
+    assert script.decode().splitlines()[-2:] == [
         "Dialogue: 2,0:00:04.00,0:00:04.51,Default,,0,0,0,,{\\pos(1,2)}first",
         "Dialogue: 0,0:00:02.00,0:00:02.50,Default,,0,0,0,,sec ond",
     ]

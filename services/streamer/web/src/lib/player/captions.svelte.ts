@@ -4,6 +4,7 @@ import { languageTag, textLabel } from "./languages";
 import { captionsFor, keepCaptions, keptCaptions } from "./preferences";
 
 const MOST_TRACKS = 64;
+const NOTHING = URL.createObjectURL(new Blob(["WEBVTT"], { type: "text/vtt" }));
 
 export type CueSize = "small" | "medium" | "large";
 
@@ -17,12 +18,13 @@ export class Captions {
   hasFailed = $state(false);
 
   #tracks = new Map<number, HTMLTrackElement>();
+  #heard = new Map<number, Set<string>>();
   #own = new WeakMap<TextTrackCue, OwnCue>();
   #raisedLines = 0;
   #last: number | null = null;
 
   /** Puts these texts at the film's side; what was chosen stays. */
-  hang(video: HTMLVideoElement, texts: readonly Text[], streamUrl: string): void {
+  hang(video: HTMLVideoElement, texts: readonly Text[]): void {
     const isNewFilm = this.texts.length === 0;
     this.#takeDown();
     this.texts = texts.slice(0, MOST_TRACKS);
@@ -31,14 +33,32 @@ export class Captions {
       track.kind = "subtitles";
       track.label = textLabel(text);
       track.srclang = languageTag(text.language) ?? "und";
-      track.src = `${streamUrl}/text-${text.number}.vtt`;
-      track.addEventListener("load", () => this.#arrange());
-      track.addEventListener("error", () => this.#failed(text.number));
+      // Browsers show only what they have loaded; the cues come piece by piece, to `hear`.
+      track.src = NOTHING;
       video.append(track);
       this.#tracks.set(text.number, track);
     }
     if (isNewFilm) this.chosen = captionsFor(this.texts, keptCaptions())?.number ?? null;
     this.#show();
+  }
+
+  /** Takes what of a text shows in a stretch of the film. */
+  hear(number: number, cues: readonly VTTCue[]): void {
+    const track = this.#tracks.get(number)?.track;
+    const heard = this.#heard.get(number) ?? new Set();
+    this.#heard.set(number, heard);
+    // What shows across a border is in both stretches.
+    for (const cue of cues.filter(({ id }) => !heard.has(id))) {
+      heard.add(cue.id);
+      track?.addCue(cue);
+    }
+    if (number === this.chosen) this.hasFailed = false;
+    this.#arrange();
+  }
+
+  /** What was chosen can't be had. */
+  fail(): void {
+    this.hasFailed = true;
   }
 
   /** Shows this text, or none; the next film begins with the same. */
@@ -67,6 +87,7 @@ export class Captions {
   #takeDown(): void {
     for (const track of this.#tracks.values()) track.remove();
     this.#tracks.clear();
+    this.#heard.clear();
   }
 
   #show(): void {
@@ -74,10 +95,6 @@ export class Captions {
     if (this.chosen !== null) this.#last = this.chosen;
     for (const [number, { track }] of this.#tracks) track.mode = number === this.chosen ? "showing" : "disabled";
     this.#arrange();
-  }
-
-  #failed(number: number): void {
-    if (number === this.chosen) this.hasFailed = true;
   }
 
   #arrange(): void {

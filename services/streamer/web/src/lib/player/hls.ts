@@ -1,5 +1,5 @@
 import type Hls from "hls.js";
-import type { ErrorData, HlsConfig, LoaderConfig, LoadPolicy } from "hls.js";
+import type { CuesParsedData, ErrorData, HlsConfig, LoaderConfig, LoadPolicy, MediaPlaylist } from "hls.js";
 import type { Source, SourceEvents } from "./source";
 
 const FORWARD_S = 60;
@@ -9,6 +9,7 @@ const BACKWARD_S = 30;
 const FIRST_BYTE_MS = 30_000;
 const WHOLE_MS = 120_000;
 const TRIES = 6;
+const TEXT_TRIES = 6;
 const RECOVERIES = 2;
 const RECOVERED_FOR_MS = 20_000;
 /** `NetworkErrorAction.RetryRequest`, which hls.js declares as a type alone. */
@@ -36,8 +37,7 @@ const CONFIG: Partial<HlsConfig> = {
   maxMaxBufferLength: FORWARD_S,
   maxBufferSize: FORWARD_BYTES,
   backBufferLength: BACKWARD_S,
-  // Captions are tracks of the page's own.
-  enableWebVTT: false,
+  // Captions are tracks of the page's own: what comes for them is handed over.
   enableIMSC1: false,
   enableCEA708Captions: false,
   renderTextTracksNatively: false,
@@ -51,6 +51,8 @@ export class HlsSource implements Source {
   readonly guardsVideo = true;
   #hls: Hls;
   #recoveries: number[] = [];
+  #text: number | null = null;
+  #textFaults = 0;
 
   constructor(
     kind: typeof Hls,
@@ -63,6 +65,8 @@ export class HlsSource implements Source {
     const told = () => this.#tellSounds();
     hls.on(kind.Events.AUDIO_TRACKS_UPDATED, told);
     hls.on(kind.Events.AUDIO_TRACK_SWITCHED, told);
+    hls.on(kind.Events.SUBTITLE_TRACKS_UPDATED, () => this.#turnToText());
+    hls.on(kind.Events.CUES_PARSED, (_, data) => this.#tellCues(data));
     hls.on(kind.Events.ERROR, (_, data) => this.#broke(kind, data));
     hls.loadSource(address);
     hls.attachMedia(video);
@@ -70,6 +74,12 @@ export class HlsSource implements Source {
 
   chooseSound(number: number): void {
     this.#hls.audioTrack = number;
+  }
+
+  chooseText(number: number | null): void {
+    this.#text = number;
+    this.#textFaults = 0;
+    if (this.#hls.levels.length > 0) this.#turnToText();
   }
 
   stop(): void {
@@ -81,7 +91,29 @@ export class HlsSource implements Source {
     this.events.sounds(tracks, this.#hls.audioTrack);
   }
 
+  #turnToText(): void {
+    const place = this.#hls.subtitleTracks.findIndex((track) => textNumber(track) === this.#text);
+    if (this.#text !== null && place < 0) this.events.textFault();
+    this.#hls.subtitleTrack = place;
+  }
+
+  #tellCues({ cues, subtitleTrack }: CuesParsedData): void {
+    const number = subtitleTrack && textNumber(subtitleTrack);
+    if (number == null) return;
+    this.#textFaults = 0;
+    this.events.cues(number, cues as VTTCue[]);
+  }
+
+  /** A film without its captions goes on. */
+  #textBroke(): void {
+    this.#textFaults += 1;
+    if (this.#textFaults < TEXT_TRIES) return;
+    this.#hls.subtitleTrack = -1;
+    this.events.textFault();
+  }
+
   #broke(kind: typeof Hls, data: ErrorData): void {
+    if (isOfText(data)) return this.#textBroke();
     if (data.type === kind.ErrorTypes.NETWORK_ERROR) return this.#lineBroke(data);
     if (!data.fatal) return;
     const isPlayable = data.details !== kind.ErrorDetails.BUFFER_ADD_CODEC_ERROR
@@ -109,4 +141,13 @@ export class HlsSource implements Source {
     this.#recoveries = this.#recoveries.filter((at) => now - at < RECOVERED_FOR_MS);
     return this.#recoveries.push(now) <= RECOVERIES;
   }
+}
+
+function textNumber({ url }: MediaPlaylist): number | null {
+  const found = /\/text-(\d+)\.m3u8$/.exec(url);
+  return found && Number(found[1]);
+}
+
+function isOfText({ frag, context }: ErrorData): boolean {
+  return frag?.type === "subtitle" || context?.type === "subtitleTrack";
 }

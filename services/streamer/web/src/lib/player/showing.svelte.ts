@@ -2,6 +2,7 @@ import type { Api, Job, PlaySession, ShowingEvent } from "../api";
 import { ApiError, sentence } from "../http";
 import { isOnTheWay, isWatchable } from "../jobs.svelte";
 import { thisBrowsersCodecs } from "./capabilities";
+import type { Captions } from "./captions.svelte";
 import { cannot, gone, LOST_LINE, NO_DECODER, NO_PICTURE, type Trouble } from "./faults";
 import { openSource, type Source, type SoundTrack, type SourceEvents } from "./source";
 import { isSilent, PictureWatch, type SoundSigns } from "./watchdog";
@@ -25,7 +26,11 @@ export class Showing {
   sounds = $state.raw<readonly SoundTrack[]>([]);
   sound = $state(-1);
 
-  readonly texts = $derived((this.session?.media?.texts ?? []).filter(({ kind }) => kind === "text" || kind === "ass"));
+  /** Those of a film that comes in segments; of one that is played as it is nobody hears them. */
+  readonly texts = $derived.by(() => {
+    const texts = this.session?.mode === "hls" ? this.session.media?.texts : null;
+    return (texts ?? []).filter(({ kind }) => kind === "text" || kind === "ass");
+  });
   readonly chapters = $derived(this.session?.media?.chapters ?? []);
   /** What is worth knowing of the way it comes; that a file plays as it is goes without saying. */
   readonly reasons = $derived.by(() => {
@@ -44,6 +49,7 @@ export class Showing {
   #watchdog: ReturnType<typeof setTimeout> | undefined;
   #resumeAtS: number;
   #isHeld = false;
+  #text: number | null = null;
   #picture = new PictureWatch();
   #openedAtMs = 0;
   #stalledAtMs: number | null = null;
@@ -53,6 +59,7 @@ export class Showing {
     readonly api: Api,
     readonly job: () => Job,
     readonly video: HTMLVideoElement,
+    readonly captions: Pick<Captions, "hear" | "fail">,
     startAtS: number,
   ) {
     this.#resumeAtS = startAtS;
@@ -88,6 +95,11 @@ export class Showing {
   chooseSound(number: number): void {
     this.#source?.chooseSound(number);
     this.sound = number;
+  }
+
+  chooseText(number: number | null): void {
+    this.#text = number;
+    this.#source?.chooseText(number);
   }
 
   press(): void {
@@ -197,6 +209,7 @@ export class Showing {
     this.sounds = [];
     const isWanted = () => turn === this.#turn;
     this.#source = await openSource(this.video, session, this.#resumeAtS, this.#events(turn), isWanted);
+    this.#source?.chooseText(this.#text);
     if (session.mode !== "hls") this.#watch();
   }
 
@@ -208,6 +221,8 @@ export class Showing {
         this.sounds = tracks;
         this.sound = chosen;
       },
+      cues: (text, cues) => isMine() && this.captions.hear(text, cues),
+      textFault: () => isMine() && this.captions.fail(),
       fault: (fault) => isMine() && this.#failed(fault),
       recovered: () => {
         this.#rememberPlace();

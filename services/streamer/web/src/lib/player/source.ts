@@ -10,6 +10,10 @@ export type SourceFault = "line" | "decoder";
 
 export interface SourceEvents {
   sounds: (tracks: SoundTrack[], chosen: number) => void;
+  /** What of a text shows in a stretch of the film; the same may be told again. */
+  cues: (text: number, cues: readonly VTTCue[]) => void;
+  /** The chosen text can't be had. */
+  textFault: () => void;
   fault: (fault: SourceFault) => void;
   /** The browser's decoder stumbled and is set up anew; the film goes on. */
   recovered: () => void;
@@ -20,6 +24,8 @@ export interface Source {
   /** Whether errors of the video element are this source's own business. */
   readonly guardsVideo: boolean;
   chooseSound(number: number): void;
+  /** By its number in `Media`; null is none. */
+  chooseText(number: number | null): void;
   stop(): void;
 }
 
@@ -50,6 +56,7 @@ function plainSource(video: HTMLVideoElement, address: string): Source {
   return {
     guardsVideo: false,
     chooseSound: () => undefined,
+    chooseText: () => undefined,
     stop: () => video.removeAttribute("src"),
   };
 }
