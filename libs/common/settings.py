@@ -1,8 +1,8 @@
 """The owner's settings: built-in default < `matinee.toml` < environment.
 
 Every value is also an environment variable: `MATINEE_` + section + key (`MATINEE_GATEWAY_PORT`), lists
-as JSON (`MATINEE_INDEXERS`, `MATINEE_USENET`, `MATINEE_DOWNLOADER_PASSWORDS`). Any string may be `env:NAME`
-or `file:/path`, for secrets.
+as JSON (`MATINEE_INDEXERS`, `MATINEE_USENET`, `MATINEE_DOWNLOADER_PASSWORDS`, the bands of `scoring`). Any
+string may be `env:NAME` or `file:/path`, for secrets.
 """
 
 import difflib
@@ -18,6 +18,7 @@ import msgspec
 from msgspec.structs import fields, replace
 
 from libs.common.errors import SettingsError
+from libs.common.sections import BANDS, Scoring, Section, scoring_numbers
 
 ENV_PREFIX = "MATINEE_"
 SERVICES = ("catalog", "indexer", "downloader", "streamer", "janitor")
@@ -29,15 +30,13 @@ _SECRET_KEYS = frozenset(
 _MAX_PORT = 65_535
 _LEAST_SECRET_CHARS = 32
 _TEN_YEARS_DAYS = 3650
-_LISTS = frozenset({("indexers",), ("usenet",), ("downloader", "passwords")})
+_LISTS = frozenset(
+    {("indexers",), ("usenet",), ("downloader", "passwords"), *(("scoring", band) for band in BANDS)}
+)
 # What the environment may hold beside settings: where a service listens, what the supervisor tells a child.
 _NOT_SETTINGS = frozenset(
     {f"MATINEE_{s.upper()}_PORT" for s in SERVICES} | {"MATINEE_LIFELINE_FD", "MATINEE_INSTANCE_ID"}
 )
-
-
-class Section(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """Base of every section: unknown keys are errors."""
 
 
 class Gateway(Section, frozen=True, kw_only=True):
@@ -60,6 +59,12 @@ class IndexerSettings(Section, frozen=True, kw_only=True):
     kind: Literal["newznab", "torznab", "prowlarr", "yts", "archive_org"] = "newznab"
     url: str
     api_key: str = ""
+    priority: int = 0
+    """Lower first: of one release at several indexers the first one's is taken."""
+    queries_per_day: int = 0
+    """How many searches it allows in 24 hours; 0: no limit."""
+    grabs_per_day: int = 0
+    """How many NZBs it gives in 24 hours; 0: no limit."""
 
 
 class UsenetServer(Section, frozen=True, kw_only=True):
@@ -115,6 +120,7 @@ class Settings(Section, frozen=True, kw_only=True):
     storage: Storage = Storage()
     retention: Retention = Retention()
     downloader: Downloader = Downloader()
+    scoring: Scoring = Scoring()
 
     @property
     def data(self) -> Path:
@@ -388,6 +394,13 @@ def _check_numbers(settings: Settings) -> None:
             (f"usenet[{i}].connections", server.connections, 1, 100),
             (f"usenet[{i}].retention_days", server.retention_days, 0, 100_000),
         ]
+    for i, indexer in enumerate(settings.indexers):
+        numbers += [
+            (f"indexers[{i}].priority", indexer.priority, -1000, 1000),
+            (f"indexers[{i}].queries_per_day (0: no limit)", indexer.queries_per_day, 0, 1_000_000),
+            (f"indexers[{i}].grabs_per_day (0: no limit)", indexer.grabs_per_day, 0, 1_000_000),
+        ]
+    numbers += scoring_numbers(settings.scoring)
     for name, value, least, most in numbers:
         # Said in this way round, it is not true of what is no number (nan).
         if not least <= value <= most:

@@ -1,4 +1,4 @@
-"""A small internet on loopback: TMDB, a Newznab indexer, a news server, and films of its own making."""
+"""A small internet on loopback: TMDB, indexers, a news server, and films of its own making."""
 
 import asyncio
 import socket
@@ -16,6 +16,7 @@ from libs.sandbox.faults import Counters, FaultSwitch
 from libs.sandbox.newznab import Newznab
 from libs.sandbox.nntp import NewsServer
 from libs.sandbox.posts import ArticleIndex
+from libs.sandbox.prowlarr import PREFIX, Prowlarr
 from libs.sandbox.releases import Release, ReleaseIndex
 from libs.sandbox.studio import Studio
 from libs.sandbox.titles import FEW, Programme, load_titles
@@ -29,11 +30,13 @@ START_TIMEOUT_S = 180
 
 
 class Addresses(msgspec.Struct, frozen=True, kw_only=True):
-    """How the sandbox is reached: the content of `sandbox.json`."""
+    """How the sandbox is reached: the content of `sandbox.json`. All its indexers take the same key."""
 
     tmdb_url: str
     tmdb_token: str
     newznab_url: str
+    torznab_url: str
+    prowlarr_url: str
     newznab_api_key: str
     nntp_host: str
     nntp_port: int
@@ -126,6 +129,8 @@ class Sandbox:
             tmdb_url=self.tmdb_url,
             tmdb_token=self.tmdb_token,
             newznab_url=self.newznab_url,
+            torznab_url=self.torznab_url,
+            prowlarr_url=self.prowlarr_url,
             newznab_api_key=self.newznab_api_key,
             nntp_host=self.nntp_host,
             nntp_port=self.nntp_port,
@@ -178,13 +183,20 @@ class Sandbox:
             self.releases, self._studio, self.faults, self.counters, api_key=self.newznab_api_key
         )
 
+        prowlarr = Prowlarr(
+            self.releases, self._studio, self.faults, self.counters, api_key=self.newznab_api_key
+        )
+
         async def newznab_or_control(request: Request) -> Response:
             if request.path.startswith("/control/"):
                 return await self._control.handle(request)
+            if request.path.startswith(f"{PREFIX}/"):
+                return await prowlarr.handle(request)
             return await newznab.handle(request)
 
         server = WebServer(newznab_or_control, listener)
-        self.newznab_url = newznab.base_url = server.url
+        self.newznab_url = newznab.base_url = prowlarr.base_url = server.url
+        self.torznab_url, self.prowlarr_url = f"{server.url}/torznab", f"{server.url}{PREFIX}"
         self.control_url = f"{server.url}/control"
         return server
 
