@@ -55,7 +55,9 @@ class Desk:
         if self._standing is None:
             kept = await self.kept.get(self._key, Standing)
             same = kept is not None and kept.fingerprint == self.fingerprint
-            self._standing = kept if kept and same else Standing(fingerprint=self.fingerprint)
+            # Another search may have been counted while this one waited for the file.
+            if self._standing is None:
+                self._standing = kept if kept and same else Standing(fingerprint=self.fingerprint)
         return self._standing
 
     async def open(self) -> None:

@@ -83,8 +83,9 @@ class Search:
         SEARCH_MS.observe((time.monotonic() - begun) * 1000)
         if failures and len(failures) == len(self._indexers):
             raise ServiceError(ErrorCode.NZBGEEK_ERROR, str(failures[0]))
-        # Neither an empty answer nor half of one is worth keeping: the next one may say more.
-        if found and not failures:
+        # Neither an empty answer nor half of one is worth keeping: the next one may say more. But who rests
+        # will say nothing for hours, and the others must not be asked again and again because of that.
+        if found and all(isinstance(failure, IndexerRests) for failure in failures):
             await self._cache.put(key, found)
         return found
 
