@@ -2,6 +2,7 @@
 
 import hashlib
 from datetime import datetime
+from functools import lru_cache
 from urllib.parse import unquote, unquote_plus, urlsplit
 
 from libs.common import releases
@@ -91,7 +92,7 @@ def offer(item: Item, origin: Origin) -> Offer:
         raise ItemRefused("a torrent: only Usenet is fetched from so far")
     if item.categories and not any(number in MOVIES for number in item.categories):
         raise ItemRefused("not a film")
-    parsed = releases.parse(item.title)
+    parsed = _parsed(item.title[: releases.MAX_NAME_CHARS])
     identity = identify(origin.title, item, parsed, origin.form)
     if identity.certainty == "other":
         raise ItemRefused(f"another film: {identity.reason}")
@@ -113,6 +114,12 @@ def offer(item: Item, origin: Origin) -> Offer:
         identity=identity.reason,
         passworded=item.passworded,
     )
+
+
+@lru_cache(maxsize=2048)
+def _parsed(name: str) -> releases.Release:
+    """Several indexers have the same names, and films are searched for again: 3 MB save most of the work."""
+    return releases.parse(name)
 
 
 def _quality(parsed: releases.Release) -> str:

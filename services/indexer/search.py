@@ -61,6 +61,7 @@ class Search:
             for one in settings
             if _usable(one)
         ]
+        self._running: dict[str, asyncio.Task[tuple[Offer, ...]]] = {}
         self._dropped: dict[str, Mapping[str, int]] = {}
         self._trouble = _trouble(settings)
         names = "\n".join(f"{one.kind} {one.name} {one.url} {one.priority}" for one in settings)
@@ -76,6 +77,16 @@ class Search:
         # What is offered depends on how the title is called, too.
         known = msgspec.json.encode((title.key, title.imdb_id, title.name, title.year))
         key = f"{self._origin} {hashlib.sha256(known).hexdigest()[:32]}"
+        # Who looks at the list and then presses Watch must not have it searched for twice. One of them may go
+        # away meanwhile; the others still wait.
+        running = self._running.get(key)
+        if running is None:
+            running = asyncio.create_task(self._search(key, title), name=f"search-{title.key}")
+            self._running[key] = running
+            running.add_done_callback(lambda _: self._running.pop(key, None))
+        return await asyncio.shield(running)
+
+    async def _search(self, key: str, title: TitleRef) -> tuple[Offer, ...]:
         if kept := await self._cache.get(key):
             return kept
         begun = time.monotonic()
@@ -94,6 +105,11 @@ class Search:
         return tuple([await self._health(indexer.desk) for indexer in self._indexers])
 
     async def close(self) -> None:
+        running = list(self._running.values())
+        for task in running:
+            task.cancel()
+        if running:
+            await asyncio.wait(running)
         for indexer in self._indexers:
             await indexer.desk.close()
 

@@ -148,6 +148,17 @@ async def test_capabilities_are_asked_for_once_a_day(sandbox: Sandbox, make: Mak
     assert searches_of(sandbox) == {"newznab t=caps": 1, "newznab t=movie": 3}
 
 
+async def test_the_same_question_at_once_is_asked_once(sandbox: Sandbox, make: Make) -> None:
+    sandbox.faults.set(Faults(newznab=NewznabFaults(delay_ms=100)))
+    search = make(index(sandbox))
+    asked = [asyncio.create_task(search.offers(TITLE)) for _ in range(5)]
+    await asyncio.sleep(0.05)
+    asked[0].cancel()
+    await asyncio.wait(asked)
+    assert [task.cancelled() or len(task.result()) for task in asked] == [True, 2, 2, 2, 2]
+    assert searches_of(sandbox) == {"newznab t=caps": 1, "newznab t=movie": 1}
+
+
 async def test_what_isnt_found_by_id_is_searched_for_by_title(sandbox: Sandbox, make: Make) -> None:
     search = make(index(sandbox), index(sandbox, "prowlarr"))
     unlisted = replace(TITLE, imdb_id="tt7654321")
