@@ -10,7 +10,7 @@ from libs.common.settings import IndexerSettings
 from libs.common.upstream import Response, Upstream, UpstreamError, origin
 from services.indexer.errors import IndexerFailed, IndexerRests
 from services.indexer.markup import DOCUMENT_BYTES_MAX, ApiRefused
-from services.indexer.metrics import QUERIES_TODAY, RESTING
+from services.indexer.metrics import QUERIES_TODAY, RESTING_UNTIL
 from services.indexer.standing import HOUR_S, MINUTE_S, Standing
 from services.indexer.store import Kept
 
@@ -107,7 +107,8 @@ class Desk:
     async def _remember(self, standing: Standing) -> None:
         now = self._now()
         self._standing = standing
-        RESTING.labels(indexer=self.name).set(1 if standing.rests(now) else 0)
+        until = standing.resting_until
+        RESTING_UNTIL.labels(indexer=self.name).set(until.timestamp() if until else 0)
         QUERIES_TODAY.labels(indexer=self.name).set(standing.queries_today(now))
         await self.kept.put(self._key, standing)
 

@@ -4,7 +4,11 @@ from prometheus_client import Counter, Gauge, Histogram
 
 SEARCHES = Counter("matinee_indexer_searches_total", "Searches at an indexer", ["indexer", "outcome"])
 DROPPED = Counter("matinee_indexer_dropped_total", "Items that were left out", ["indexer"])
-RESTING = Gauge("matinee_indexer_resting", "1 while an indexer is left alone", ["indexer"])
+RESTING_UNTIL = Gauge(
+    "matinee_indexer_resting_until_seconds",
+    "Unix time until which it is left alone; 0: it isn't",
+    ["indexer"],
+)
 QUERIES_TODAY = Gauge("matinee_indexer_queries_today", "Queries of the last 24 hours", ["indexer"])
 GRABS_TODAY = Gauge("matinee_indexer_grabs_today", "NZBs fetched in the last 24 hours", ["indexer"])
 SEARCH_MS = Histogram(

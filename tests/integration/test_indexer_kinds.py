@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 from msgspec.structs import replace
+from prometheus_client import generate_latest
 from structlog.testing import capture_logs
 
 from libs.common import queries
@@ -288,6 +289,11 @@ async def test_indexers_are_visible(
     assert told[0].last_error is None
     assert "can't be reached" in (told[1].last_error or "")
     assert sandbox.newznab_api_key not in repr(told)
+    metrics = generate_latest().decode()
+    assert 'matinee_indexer_queries_today{indexer="newznab"} 2.0' in metrics
+    assert 'matinee_indexer_searches_total{indexer="Down",outcome="failed"}' in metrics
+    assert "search_latency_ms_count" in metrics
+    assert "score_latency_ms_count" in metrics
 
 
 async def test_a_release_that_was_dead_is_not_picked_again(

@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from libs.common.bus import Stored
+from libs.common.cache import Cache
 from libs.common.events import (
     AttemptFailed,
     Blame,
@@ -152,6 +153,18 @@ async def test_nzbs_of_24_hours_are_counted_once_for_each_delivery(database: Dat
     assert await learned.grabs_today(AT + timedelta(hours=3)) == {"Index": 2, "Other": 1}
     assert await learned.grabs_today(AT + timedelta(hours=24.5)) == {"Index": 1, "Other": 1}
     assert await learned.grabs_today(AT + timedelta(hours=27)) == {}
+
+
+async def test_a_file_from_when_it_was_a_cache_is_taken_over(tmp_path: Path) -> None:
+    path = tmp_path / "indexer.sqlite3"
+    cache = Cache(path, rows_max=5)
+    await cache.open()
+    await cache.put("key", b"data")
+    await cache.close()
+    database = Database(path, SCHEMA)
+    await database.open()
+    assert await kinds(await fold(database, queued(), failed())) == ["dead"]
+    await database.close()
 
 
 async def test_old_grabs_are_forgotten(database: Database) -> None:
