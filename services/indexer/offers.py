@@ -16,6 +16,7 @@ from services.indexer.identity import Certainty, identify
 API_KEY = "{api_key}"
 """Stands for the indexer's key in addresses that others get to see."""
 TITLE_CHARS_MAX = 300
+PARSED_CHARS_MAX = 500
 AGE_DAYS_MAX = 36_500
 UNKNOWN = "other"
 """The quality of a release whose name tells none."""
@@ -92,7 +93,7 @@ def offer(item: Item, origin: Origin) -> Offer:
         raise ItemRefused("a torrent: only Usenet is fetched from so far")
     if item.categories and not any(number in MOVIES for number in item.categories):
         raise ItemRefused("not a film")
-    parsed = _parsed(item.title[: releases.MAX_NAME_CHARS])
+    parsed = _parsed(item.title[:PARSED_CHARS_MAX])
     identity = identify(origin.title, item, parsed, origin.form)
     if identity.certainty == "other":
         raise ItemRefused(f"another film: {identity.reason}")
