@@ -312,16 +312,16 @@ class GetMovie(Query, frozen=True, kw_only=True, tag="movie"):
     movie_id: int
 
 
-class FindReleases(Query, frozen=True, kw_only=True, tag="releases"):
-    service: ClassVar[str] = "indexer"
-    title: TitleRef
-    quality: Quality | None = None
-
-
 class ListIndexers(Query, frozen=True, kw_only=True, tag="indexers"):
     """How each indexer is."""
 
     service: ClassVar[str] = "indexer"
+
+
+class FindReleases(Query, frozen=True, kw_only=True, tag="releases"):
+    service: ClassVar[str] = "indexer"
+    title: TitleRef
+    quality: Quality | None = None
 
 
 class Movie(Wire, frozen=True, kw_only=True):

@@ -4,6 +4,7 @@ import msgspec
 
 BANDS = ("mb_per_min_720p", "mb_per_min_1080p", "mb_per_min_4k", "mb_per_min_other")
 """The scoring's bands, of three numbers each."""
+BAND_KEYS = frozenset(("scoring", band) for band in BANDS)
 
 
 class Section(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):

@@ -18,7 +18,7 @@ import msgspec
 from msgspec.structs import fields, replace
 
 from libs.common.errors import SettingsError
-from libs.common.sections import BANDS, Scoring, Section, scoring_numbers
+from libs.common.sections import BAND_KEYS, Scoring, Section, scoring_numbers
 
 ENV_PREFIX = "MATINEE_"
 SERVICES = ("catalog", "indexer", "downloader", "streamer", "janitor")
@@ -30,9 +30,7 @@ _SECRET_KEYS = frozenset(
 _MAX_PORT = 65_535
 _LEAST_SECRET_CHARS = 32
 _TEN_YEARS_DAYS = 3650
-_LISTS = frozenset(
-    {("indexers",), ("usenet",), ("downloader", "passwords"), *(("scoring", band) for band in BANDS)}
-)
+_LISTS = frozenset({("indexers",), ("usenet",), ("downloader", "passwords")})
 # What the environment may hold beside settings: where a service listens, what the supervisor tells a child.
 _NOT_SETTINGS = frozenset(
     {f"MATINEE_{s.upper()}_PORT" for s in SERVICES} | {"MATINEE_LIFELINE_FD", "MATINEE_INSTANCE_ID"}
@@ -253,7 +251,7 @@ def _from_environment(env: Mapping[str, str]) -> list[tuple[tuple[str, ...], Any
         if name not in names:
             raise SettingsError(f"{name} is not a setting.{_nearest(name, names)}")
         key = names[name]
-        found.append((key, _json_list(name, text) if key in _LISTS else text))
+        found.append((key, _json_list(name, text) if key in _LISTS | BAND_KEYS else text))
     return found
 
 
