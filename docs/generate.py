@@ -43,7 +43,14 @@ def events_page() -> str:
         parts.append(f"## `{kind.subject_root}.<job_id>.{tag}`: {kind.__name__}\n\n{_doc(kind)}\n")
         parts.append(_fields(kind))
     parts.append("# What they speak about\n")
-    for kind in (events.TitleRef, events.Candidate, events.Score, events.Film):
+    for kind in (
+        events.TitleRef,
+        events.Candidate,
+        events.OtherSource,
+        events.Score,
+        events.Check,
+        events.Film,
+    ):
         parts.append(f"## {kind.__name__}\n\n{_doc(kind)}\n")
         parts.append(_fields(kind))
     return "\n".join(parts)

@@ -19,6 +19,7 @@ from libs.common.streams import EVENT_SUBJECTS, JOBS
 # Where a service keeps its schema, and the function that folds one event.
 _PROJECTIONS = {
     "streamer": ("services.streamer.store", "services.streamer.projections.jobs"),
+    "indexer": ("services.indexer.learned", "services.indexer.learned"),
     "janitor": ("services.janitor.store", "services.janitor.store"),
 }
 SHOWN = 10

@@ -84,6 +84,8 @@ def _queued(event: Queued) -> str:
 
 def _release(pick: Candidate) -> str:
     why = f": {'; '.join(pick.score.reasons)}" if pick.score.reasons else ""
+    if pick.score.decided_by:
+        why += f"; {pick.score.decided_by}"
     return f"{pick.title} from {pick.indexer}, {_size(pick.size_bytes)}, score {pick.score.total:g}{why}"
 
 

@@ -40,12 +40,37 @@ class TitleRef(Wire, frozen=True, kw_only=True):
     runtime_min: int | None = None
 
 
+class Check(Wire, frozen=True, kw_only=True):
+    """One hard rule and how a release stands by it: what fails one is never picked by itself."""
+
+    rule: str
+    passed: bool
+    value: str
+    """What the release has."""
+    limit: str
+    """What the rule allows."""
+
+
 class Score(Wire, frozen=True, kw_only=True):
     """Why a candidate stands where it stands: the total, its parts, and sentences for people."""
 
     total: float
+    """0 to 100; exactly what fails a hard rule has 0."""
     parts: dict[str, float] = {}
     reasons: tuple[str, ...] = ()
+    checks: tuple[Check, ...] = ()
+    """Every hard rule, those that it keeps too."""
+    decided_by: str = ""
+    """What sets it before the candidate that comes next; empty if none does."""
+
+
+class OtherSource(Wire, frozen=True, kw_only=True):
+    """Another indexer that has the same release."""
+
+    release_id: str
+    indexer: str
+    nzb_url: str
+    """As a candidate's."""
 
 
 class Candidate(Wire, frozen=True, kw_only=True):
@@ -63,6 +88,8 @@ class Candidate(Wire, frozen=True, kw_only=True):
     codec: str | None = None
     group: str | None = None
     score: Score
+    also_at: tuple[OtherSource, ...] = ()
+    """Where else it can be had: the same name, and a size within a hundredth."""
 
 
 class Film(Wire, frozen=True, kw_only=True):
@@ -285,6 +312,12 @@ class GetMovie(Query, frozen=True, kw_only=True, tag="movie"):
     movie_id: int
 
 
+class ListIndexers(Query, frozen=True, kw_only=True, tag="indexers"):
+    """How each indexer is."""
+
+    service: ClassVar[str] = "indexer"
+
+
 class FindReleases(Query, frozen=True, kw_only=True, tag="releases"):
     service: ClassVar[str] = "indexer"
     title: TitleRef
@@ -384,8 +417,34 @@ class MovieDetails(Movie, frozen=True, kw_only=True):
     imdb_id: str | None
 
 
+class IndexerHealth(Wire, frozen=True, kw_only=True):
+    """How one indexer is, and what of its budget is used. No secrets."""
+
+    name: str
+    kind: str
+    last_success: datetime | None = None
+    last_error: str | None = None
+    last_error_at: datetime | None = None
+    resting_until: datetime | None = None
+    """Not asked before, after what went wrong or because it said so."""
+    queries_today: int = 0
+    """Searches of the last 24 hours."""
+    queries_per_day: int = 0
+    """0: no limit."""
+    grabs_today: int = 0
+    """NZBs fetched in the last 24 hours."""
+    grabs_per_day: int = 0
+    dropped: dict[str, int] = {}
+    """Of the last search: what was left out, by reason."""
+
+
+class Indexers(Wire, frozen=True, kw_only=True):
+    indexers: tuple[IndexerHealth, ...]
+
+
 class Releases(Wire, frozen=True, kw_only=True):
     releases: tuple[Candidate, ...]
+    indexers: tuple[IndexerHealth, ...] = ()
 
 
 # The wire form --------------------------------------------------------------------------------------------

@@ -54,20 +54,24 @@ class UpstreamError(Exception):
     timeout · unreachable: no connection, or it broke, or failed too often lately · too_large ·
     rate_limited: 429, or too many of us queue · unauthorized: 401, 403 · not_found: 404, 410 ·
     server_error: 5xx · bad_answer: any other status, or a body that can't be unpacked.
+    `retry_after_s`: how long the server asks to be left alone (with 429 and 503), if it says so.
     """
 
-    def __init__(self, kind: Kind, status: int | None, sentence: str) -> None:
+    def __init__(
+        self, kind: Kind, status: int | None, sentence: str, retry_after_s: float | None = None
+    ) -> None:
         super().__init__(sentence)
         self.kind: Kind = kind
         self.status = status
         self.sentence = sentence
+        self.retry_after_s = retry_after_s
 
 
 class Passing(UpstreamError):
     """A failure that may be over in a moment; `wait_s` if the server said when."""
 
     def __init__(self, kind: Kind, status: int | None, sentence: str, wait_s: float | None = None) -> None:
-        super().__init__(kind, status, sentence)
+        super().__init__(kind, status, sentence, wait_s)
         self.wait_s = wait_s
 
 
@@ -200,6 +204,7 @@ class Exchanger:
         if status == 429:
             wait_s = retry_after_s(headers.get("retry-after", ""), datetime.now(UTC))
             error = self.error("rate_limited", "has had too many requests of ours; try again later", url, 429)
+            error.retry_after_s = wait_s
             soon = wait_s is not None and wait_s <= _MAX_RETRY_AFTER_S
             return Passing(error.kind, 429, error.sentence, wait_s) if soon else error
         if status in (401, 403):
@@ -211,7 +216,9 @@ class Exchanger:
         if status >= 500:
             says = f"has trouble of its own ({status}); try again later"
             make = self._passing if status in _PASSING else self.error
-            return make("server_error", says, url, status)
+            failure = make("server_error", says, url, status)
+            failure.retry_after_s = retry_after_s(headers.get("retry-after", ""), datetime.now(UTC))
+            return failure
         return self.error("bad_answer", f"answered with status {status}", url, status)
 
     def error(

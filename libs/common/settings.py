@@ -1,8 +1,8 @@
 """The owner's settings: built-in default < `matinee.toml` < environment.
 
 Every value is also an environment variable: `MATINEE_` + section + key (`MATINEE_GATEWAY_PORT`), lists
-as JSON (`MATINEE_INDEXERS`, `MATINEE_USENET`, `MATINEE_DOWNLOADER_PASSWORDS`). Any string may be `env:NAME`
-or `file:/path`, for secrets.
+as JSON (`MATINEE_INDEXERS`, `MATINEE_USENET`, `MATINEE_DOWNLOADER_PASSWORDS`, the bands of `scoring`). Any
+string may be `env:NAME` or `file:/path`, for secrets.
 """
 
 import difflib
@@ -18,6 +18,7 @@ import msgspec
 from msgspec.structs import fields, replace
 
 from libs.common.errors import SettingsError
+from libs.common.sections import BAND_KEYS, Scoring, Section, scoring_numbers
 
 ENV_PREFIX = "MATINEE_"
 SERVICES = ("catalog", "indexer", "downloader", "streamer", "janitor")
@@ -37,10 +38,6 @@ _NOT_SETTINGS = frozenset(
 
 
 Publish = Literal["browser", "original", "both"]
-
-
-class Section(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """Base of every section: unknown keys are errors."""
 
 
 class Gateway(Section, frozen=True, kw_only=True):
@@ -74,6 +71,12 @@ class IndexerSettings(Section, frozen=True, kw_only=True):
     kind: Literal["newznab", "torznab", "prowlarr", "yts", "archive_org"] = "newznab"
     url: str
     api_key: str = ""
+    priority: int = 0
+    """Lower first: of one release at several indexers the first one's is taken."""
+    queries_per_day: int = 0
+    """How many searches it allows in 24 hours; 0: no limit."""
+    grabs_per_day: int = 0
+    """How many NZBs it gives in 24 hours; 0: no limit."""
 
 
 class UsenetServer(Section, frozen=True, kw_only=True):
@@ -133,6 +136,7 @@ class Settings(Section, frozen=True, kw_only=True):
     storage: Storage = Storage()
     retention: Retention = Retention()
     downloader: Downloader = Downloader()
+    scoring: Scoring = Scoring()
 
     @property
     def data(self) -> Path:
@@ -265,7 +269,7 @@ def _from_environment(env: Mapping[str, str]) -> list[tuple[tuple[str, ...], Any
         if name not in names:
             raise SettingsError(f"{name} is not a setting.{_nearest(name, names)}")
         key = names[name]
-        found.append((key, _json_list(name, text) if key in _LISTS else text))
+        found.append((key, _json_list(name, text) if key in _LISTS | BAND_KEYS else text))
     return found
 
 
@@ -407,6 +411,13 @@ def _check_numbers(settings: Settings) -> None:
             (f"usenet[{i}].connections", server.connections, 1, 100),
             (f"usenet[{i}].retention_days", server.retention_days, 0, 100_000),
         ]
+    for i, indexer in enumerate(settings.indexers):
+        numbers += [
+            (f"indexers[{i}].priority", indexer.priority, -1000, 1000),
+            (f"indexers[{i}].queries_per_day (0: no limit)", indexer.queries_per_day, 0, 1_000_000),
+            (f"indexers[{i}].grabs_per_day (0: no limit)", indexer.grabs_per_day, 0, 1_000_000),
+        ]
+    numbers += scoring_numbers(settings.scoring)
     for name, value, least, most in numbers:
         # Said in this way round, it is not true of what is no number (nan).
         if not least <= value <= most:

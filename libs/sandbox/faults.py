@@ -52,6 +52,8 @@ class OpenSubtitlesFaults(msgspec.Struct, frozen=True, kw_only=True, forbid_unkn
 
 
 class NewznabFaults(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """The indexer's, whichever API it is asked by."""
+
     wrong_key: bool = False
     """Every key is answered with error 100."""
     limit_reached: bool = False
@@ -62,6 +64,20 @@ class NewznabFaults(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fi
     malformed: bool = False
     """RSS that is cut off in the middle of an element."""
     hang: bool = False
+    error: _Natural | None = None
+    """Every request with a key is answered with this error, with status 200."""
+    retry_after_s: _Natural | None = None
+    """Sent with `status`."""
+    delay_ms: _Natural = 0
+    """Before each answer."""
+    ignores_parameters: bool = False
+    """Lists everything it has, whatever it is asked for."""
+    says_no_ids: bool = False
+    """Its lists don't say whose films they are."""
+    caps: Literal["words", "nothing", "refused"] | None = None
+    """It takes words but no ids, has no search for films at all, or doesn't know the question."""
+    torrents: bool = False
+    """Everything in its lists is a torrent."""
 
 
 class Faults(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):

@@ -1,6 +1,7 @@
 """A Newznab indexer: caps, movie, search and get, with RSS answers and errors as real ones give them.
 
-API: github.com/nZEDb/nZEDb "newznab_api_specification". Errors are XML with HTTP status 200.
+API: github.com/nZEDb/nZEDb "newznab_api_specification". Errors are XML with HTTP status 200. Under `/torznab`
+the same in Torznab's words (torznab.github.io/spec-1.3-draft).
 """
 
 import asyncio
@@ -10,7 +11,7 @@ from email.utils import format_datetime
 from html import escape
 from urllib.parse import urlencode
 
-from libs.sandbox.faults import HANG_S, Counters, FaultSwitch
+from libs.sandbox.faults import HANG_S, Counters, FaultSwitch, NewznabFaults
 from libs.sandbox.nzb_faults import broken_nzb
 from libs.sandbox.releases import Release, ReleaseIndex, matches
 from libs.sandbox.studio import Studio
@@ -36,12 +37,13 @@ _LOGIN_PAGE = (
 class _ApiError(Exception):
     def __init__(self, code: int, detail: str = "") -> None:
         self.code = code
-        self.description = f"{_DESCRIPTIONS[code]} ({detail})" if detail else _DESCRIPTIONS[code]
+        description = _DESCRIPTIONS.get(code, "Unknown error")
+        self.description = f"{description} ({detail})" if detail else description
         super().__init__(self.description)
 
 
 class Newznab:
-    """Answers `/api`, after a film that is still being made; links point at `base_url`."""
+    """Answers `/api` and `/torznab/api`, after a film that is still being made; links point at `base_url`."""
 
     def __init__(
         self, releases: ReleaseIndex, studio: Studio, faults: FaultSwitch, counters: Counters, *, api_key: str
@@ -54,17 +56,14 @@ class Newznab:
         self._api_key = api_key
 
     async def handle(self, request: Request) -> Response:
-        if request.path not in ("/api", "/api/"):
+        dialect = {"/api": "newznab", "/torznab/api": "torznab"}.get(request.path.rstrip("/"))
+        if dialect is None:
             return Response(status=404, content_type="text/html", body=b"<h1>Not Found</h1>")
         function = request.query.get("t", "")
-        self._counters.http[f"newznab t={function}"] += 1
+        self._counters.http[f"{dialect} t={function}"] += 1
         faults = self._faults.current.newznab
-        if faults.hang:
-            await asyncio.sleep(HANG_S)
-        if faults.status is not None:
-            return Response(status=faults.status, content_type="text/html", body=b"<h1>Sorry</h1>")
-        if faults.html:
-            return Response(content_type="text/html; charset=utf-8", body=_LOGIN_PAGE)
+        if trouble := await trouble_of(faults):
+            return trouble
         try:
             response = await self._answer(function, request)
         except _ApiError as error:
@@ -77,7 +76,7 @@ class Newznab:
         if not function:
             raise _ApiError(200, "t")
         if function == "caps":
-            return _caps()
+            return self._caps()
         self._check_key(request)
         match function:
             case "search":
@@ -98,6 +97,8 @@ class Newznab:
             raise _ApiError(100)
         if faults.limit_reached:
             raise _ApiError(500)
+        if faults.error is not None:
+            raise _ApiError(faults.error)
 
     async def _movie(self, request: Request) -> Response:
         imdb, words = request.query.get("imdbid"), request.query.get("q", "")
@@ -113,6 +114,8 @@ class Newznab:
     async def _search(self, request: Request, *, imdb_id: str | None, words: str) -> Response:
         offset, limit = _number(request, "offset", 0), _number(request, "limit", LIMIT_DEFAULT)
         categories = _categories(request.query.get("cat", ""))
+        if self._faults.current.newznab.ignores_parameters:
+            imdb_id, words = None, ""
         await self._studio.until_posted(lambda recipe: matches(recipe, imdb_id, words))
         found = [
             release
@@ -120,7 +123,8 @@ class Newznab:
             if not categories or categories & {release.recipe.category, 2000}
         ]
         shown = found[offset : offset + min(limit, LIMIT_MAX)]
-        return _xml(self._rss(shown, offset, len(found)))
+        torznab = request.path.startswith("/torznab")
+        return _xml(self._rss(shown, offset, len(found), "torznab" if torznab else "newznab"))
 
     async def _get(self, request: Request) -> Response:
         release_id = request.query.get("id")
@@ -137,17 +141,36 @@ class Newznab:
             headers={"content-disposition": f'attachment; filename="{release.recipe.name}.nzb"'},
         )
 
-    def _rss(self, releases: Sequence[Release], offset: int, total: int) -> str:
-        items = "".join(self._item(release) for release in releases)
+    def _caps(self) -> Response:
+        state = self._faults.current.newznab.caps
+        if state == "refused":
+            raise _ApiError(202, "caps")
+        params = {None: "q,imdbid", "words": "q", "nothing": ""}[state]
+        available = "yes" if params else "no"
+        names = CATEGORIES.items()
+        subcategories = "".join(f'<subcat id="{number}" name="{name}"/>' for number, name in names)
+        return _xml(
+            '<caps><server version="0.1" title="Sandbox Index" strapline="Invented films only"/>'
+            f'<limits max="{LIMIT_MAX}" default="{LIMIT_DEFAULT}"/><registration available="no" open="no"/>'
+            '<searching><search available="yes" supportedParams="q"/>'
+            '<tv-search available="no" supportedParams=""/>'
+            f'<movie-search available="{available}" supportedParams="{params}"/>'
+            '<audio-search available="no" supportedParams=""/></searching>'
+            f'<categories><category id="2000" name="Movies">{subcategories}</category></categories></caps>'
+        )
+
+    def _rss(self, releases: Sequence[Release], offset: int, total: int, dialect: str) -> str:
+        items = "".join(self._item(release, dialect) for release in releases)
         return (
             '<rss version="2.0" xmlns:atom="http://www.w3.org/2005/Atom"'
-            ' xmlns:newznab="http://www.newznab.com/DTD/2010/feeds/attributes/"><channel>'
+            ' xmlns:newznab="http://www.newznab.com/DTD/2010/feeds/attributes/"'
+            ' xmlns:torznab="http://torznab.com/schemas/2015/feed"><channel>'
             f"<title>Sandbox Index</title><link>{self.base_url}/</link><description>API results</description>"
             f'<newznab:response offset="{offset}" total="{total}"/>{items}</channel></rss>'
         )
 
-    def _item(self, release: Release) -> str:
-        recipe = release.recipe
+    def _item(self, release: Release, dialect: str) -> str:
+        recipe, faults = release.recipe, self._faults.current.newznab
         get = f"{self.base_url}/api?" + urlencode({"t": "get", "id": release.id, "apikey": self._api_key})
         date, size, link = format_datetime(release.posted_at), release.size_bytes, escape(get)
         category = f"Movies > {CATEGORIES.get(recipe.category, 'Other')}"
@@ -159,16 +182,34 @@ class Newznab:
             ("grabs", recipe.grabs),
             ("usenetdate", date),
         ]
-        if recipe.imdb_id:
+        if recipe.imdb_id and not faults.says_no_ids:
             attributes.append(("imdb", recipe.imdb_id.removeprefix("tt")))
+        if faults.torrents:
+            attributes += [("seeders", 5), ("infohash", release.id.ljust(40, "0"))]
+        kind = "application/x-bittorrent" if faults.torrents else "application/x-nzb"
         return (
             f"<item><title>{escape(recipe.name)}</title>"
             f'<guid isPermaLink="true">{self.base_url}/details/{release.id}</guid><link>{link}</link>'
             f"<pubDate>{date}</pubDate><category>{escape(category)}</category>"
-            f'<enclosure url="{link}" length="{size}" type="application/x-nzb"/>'
-            + "".join(f'<newznab:attr name="{name}" value="{value}"/>' for name, value in attributes)
+            f'<enclosure url="{link}" length="{size}" type="{kind}"/>'
+            + "".join(f'<{dialect}:attr name="{name}" value="{value}"/>' for name, value in attributes)
             + "</item>"
         )
+
+
+async def trouble_of(faults: NewznabFaults) -> Response | None:
+    """What is answered instead of anything else."""
+    if faults.hang:
+        await asyncio.sleep(HANG_S)
+    await asyncio.sleep(faults.delay_ms / 1000)
+    if faults.status is not None:
+        headers = {} if faults.retry_after_s is None else {"retry-after": str(faults.retry_after_s)}
+        return Response(
+            status=faults.status, content_type="text/html", body=b"<h1>Sorry</h1>", headers=headers
+        )
+    if faults.html:
+        return Response(content_type="text/html; charset=utf-8", body=_LOGIN_PAGE)
+    return None
 
 
 def _xml(body: str) -> Response:
@@ -184,16 +225,3 @@ def _number(request: Request, name: str, default: int) -> int:
 
 def _categories(text: str) -> set[int]:
     return {int(part) for part in text.split(",") if re.fullmatch(r"[0-9]{1,6}", part)}
-
-
-def _caps() -> Response:
-    subcategories = "".join(f'<subcat id="{number}" name="{name}"/>' for number, name in CATEGORIES.items())
-    return _xml(
-        '<caps><server version="0.1" title="Sandbox Index" strapline="Invented films only"/>'
-        f'<limits max="{LIMIT_MAX}" default="{LIMIT_DEFAULT}"/><registration available="no" open="no"/>'
-        '<searching><search available="yes" supportedParams="q"/>'
-        '<tv-search available="no" supportedParams=""/>'
-        '<movie-search available="yes" supportedParams="q,imdbid"/>'
-        '<audio-search available="no" supportedParams=""/></searching>'
-        f'<categories><category id="2000" name="Movies">{subcategories}</category></categories></caps>'
-    )

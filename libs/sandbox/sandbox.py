@@ -1,4 +1,4 @@
-"""A small internet on loopback: TMDB, a Newznab indexer, a news server, and films of its own making."""
+"""A small internet on loopback: TMDB, indexers, a news server, and films of its own making."""
 
 import asyncio
 import socket
@@ -18,6 +18,8 @@ from libs.sandbox.nntp import NewsServer
 from libs.sandbox.opensubtitles import PREFIX as OPENSUBTITLES
 from libs.sandbox.opensubtitles import OpenSubtitles
 from libs.sandbox.posts import ArticleIndex
+from libs.sandbox.prowlarr import PREFIX as PROWLARR
+from libs.sandbox.prowlarr import Prowlarr
 from libs.sandbox.releases import Release, ReleaseIndex
 from libs.sandbox.studio import Studio
 from libs.sandbox.titles import FEW, Programme, load_titles
@@ -31,11 +33,13 @@ START_TIMEOUT_S = 180
 
 
 class Addresses(msgspec.Struct, frozen=True, kw_only=True):
-    """How the sandbox is reached: the content of `sandbox.json`."""
+    """How the sandbox is reached: the content of `sandbox.json`. All its indexers take the same key."""
 
     tmdb_url: str
     tmdb_token: str
     newznab_url: str
+    torznab_url: str
+    prowlarr_url: str
     newznab_api_key: str
     opensubtitles_url: str
     opensubtitles_api_key: str
@@ -133,6 +137,8 @@ class Sandbox:
             tmdb_url=self.tmdb_url,
             tmdb_token=self.tmdb_token,
             newznab_url=self.newznab_url,
+            torznab_url=self.torznab_url,
+            prowlarr_url=self.prowlarr_url,
             newznab_api_key=self.newznab_api_key,
             opensubtitles_url=self.opensubtitles_url,
             opensubtitles_api_key=self.opensubtitles_api_key,
@@ -195,16 +201,23 @@ class Sandbox:
             password=self.opensubtitles_password,
         )
 
+        prowlarr = Prowlarr(
+            self.releases, self._studio, self.faults, self.counters, api_key=self.newznab_api_key
+        )
+
         async def by_path(request: Request) -> Response:
             if request.path.startswith("/control/"):
                 return await self._control.handle(request)
             if request.path.startswith(f"{OPENSUBTITLES}/"):
                 return await texts.handle(request)
+            if request.path.startswith(f"{PROWLARR}/"):
+                return await prowlarr.handle(request)
             return await newznab.handle(request)
 
         server = WebServer(by_path, listener)
-        self.newznab_url = newznab.base_url = texts.base_url = server.url
+        self.newznab_url = newznab.base_url = texts.base_url = prowlarr.base_url = server.url
         self.opensubtitles_url = f"{server.url}{OPENSUBTITLES}"
+        self.torznab_url, self.prowlarr_url = f"{server.url}/torznab", f"{server.url}{PROWLARR}"
         self.control_url = f"{server.url}/control"
         return server
 

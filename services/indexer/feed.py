@@ -1,6 +1,7 @@
-"""Newznab's answers: RSS 2.0 with attributes of its own. They come from strangers.
+"""Newznab's and Torznab's answers: RSS 2.0 with attributes of their own. They come from strangers.
 
-Source: the Newznab API specification (github.com/nZEDb/nZEDb, "newznab_api_specification").
+Source: the Newznab API specification (github.com/nZEDb/nZEDb, "newznab_api_specification"); Torznab's is
+Newznab's with other attributes (torznab.github.io/spec-1.3-draft).
 """
 
 import re
@@ -9,19 +10,20 @@ from email.utils import parsedate_to_datetime
 from typing import Final
 
 import msgspec
-from defusedxml import ElementTree
-from defusedxml.common import DefusedXmlException
 
-FEED_BYTES_MAX: Final = 16 * 1024 * 1024
+from services.indexer.markup import ApiRefused, FeedRefused, check_root, local_name, read
+
+__all__ = ["ITEMS_MAX", "ApiRefused", "FeedRefused", "Item", "parse_feed"]
+
 ITEMS_MAX: Final = 1_000
 ELEMENTS_MAX: Final = 200 * ITEMS_MAX
 DEPTH_MAX: Final = 16
 TEXT_CHARS_MAX: Final = 2_000
 """Characters of a title, a URL or a guid; an item with longer ones is left out."""
 NUMBER_DIGITS_MAX: Final = 15
-_FEED_CHUNK_BYTES: Final = 64 * 1024
 
-_CODE = re.compile(r"\d{1,5}")
+_CODE = re.compile(r"\d{1,5}", re.ASCII)
+_IMDB_DIGITS = re.compile(r"(?:tt)?(\d{1,10})", re.ASCII)
 
 
 class Item(msgspec.Struct, frozen=True, kw_only=True):
@@ -37,19 +39,12 @@ class Item(msgspec.Struct, frozen=True, kw_only=True):
     """When it was posted to Usenet, or published by the indexer."""
     grabs: int
     categories: tuple[int, ...]
-
-
-class FeedRefused(Exception):
-    """It isn't a feed. The sentence's end: "<name> …"."""
-
-
-class ApiRefused(Exception):
-    """The indexer answered with an error of its own."""
-
-    def __init__(self, code: int, description: str) -> None:
-        super().__init__(description)
-        self.code = code
-        self.description = description
+    torrent: bool = False
+    imdb_id: str | None = None
+    """Whose film the indexer takes it for: `tt…`."""
+    tmdb_id: int = 0
+    passworded: bool = False
+    """The indexer saw an archive with a password in it."""
 
 
 def parse_feed(document: bytes) -> tuple[Item, ...]:
@@ -58,29 +53,9 @@ def parse_feed(document: bytes) -> tuple[Item, ...]:
     Items without a title or an address are left out. Raises ApiRefused for the indexer's own errors and
     FeedRefused for anything else that is no feed. No tree is built; no entity is ever expanded.
     """
-    if len(document) > FEED_BYTES_MAX:
-        raise FeedRefused(f"sent more than {FEED_BYTES_MAX // 1024**2} MiB")
     feed = _Feed()
-    parser = ElementTree.XMLParser(target=feed)
-    try:
-        for start in range(0, len(document), _FEED_CHUNK_BYTES):
-            parser.feed(document[start : start + _FEED_CHUNK_BYTES])
-        parser.close()
-    except DefusedXmlException as error:
-        raise FeedRefused("sent XML with entities, which only an attack does") from error
-    except (ElementTree.ParseError, ValueError, LookupError) as error:
-        if _looks_like_html(document):
-            raise FeedRefused(_WEB_PAGE) from error
-        raise FeedRefused("sent something that can't be read as XML") from error
+    read(document, feed)
     return tuple(feed.items)
-
-
-_WEB_PAGE: Final = "sent a web page instead of a list; check its address"
-
-
-def _looks_like_html(document: bytes) -> bool:
-    beginning = document[:1024].lower()
-    return b"<html" in beginning or b"<!doctype html" in beginning
 
 
 class _Draft:
@@ -102,18 +77,29 @@ class _Draft:
         title = "".join(c for c in " ".join(self.texts.get("title", "").split()) if c.isprintable())
         url = (self.enclosure.get("url") or self.texts.get("link", "")).strip()
         guid = self.texts.get("guid") or self.attributes.get("guid") or url
+        told = self.attributes
         if not title or not url or max(map(len, (title, url, guid))) > TEXT_CHARS_MAX:
             return None
-        date = self.attributes.get("usenetdate") or self.texts.get("pubdate", "")
+        date = told.get("usenetdate") or self.texts.get("pubdate", "")
+        size = self.enclosure.get("length"), told.get("size"), self.texts.get("size")
         return Item(
             title=title,
             guid=guid,
             url=url,
-            size_bytes=_number(self.enclosure.get("length")) or _number(self.attributes.get("size")),
+            size_bytes=next((number for text in size if (number := _number(text))), 0),
             posted_at=_date(date),
-            grabs=_number(self.attributes.get("grabs")),
+            grabs=_number(told.get("grabs")),
             categories=tuple(self.categories[:20]),
+            torrent=self._is_torrent(url),
+            imdb_id=_imdb_id(told.get("imdbid") or told.get("imdb") or ""),
+            tmdb_id=_number(told.get("tmdbid")),
+            passworded=_number(told.get("password")) > 0,
         )
+
+    def _is_torrent(self, url: str) -> bool:
+        kind = self.enclosure.get("type", "").lower()
+        magnet = url.lower().startswith("magnet:") or "magneturl" in self.attributes
+        return kind == "application/x-bittorrent" or magnet or "infohash" in self.attributes
 
 
 class _Feed:
@@ -128,9 +114,9 @@ class _Feed:
         self._text_chars = 0
 
     def start(self, tag: str, attributes: dict[str, str]) -> None:
-        name = _local(tag)
+        name = local_name(tag)
         if self._depth == 0:
-            _check_root(name, attributes)
+            check_root(name, attributes, "rss", "list of releases")
         self._depth += 1
         self._elements += 1
         if self._depth > DEPTH_MAX or self._elements > ELEMENTS_MAX:
@@ -151,13 +137,13 @@ class _Feed:
 
     def end(self, tag: str) -> None:
         self._depth -= 1
-        name = _local(tag)
+        name = local_name(tag)
         if self._draft and name == "item":
             item = self._draft.finished()
             if item and len(self.items) < ITEMS_MAX:
                 self.items.append(item)
             self._draft = None
-        elif self._draft and name in ("title", "link", "guid", "pubdate"):
+        elif self._draft and name in ("title", "link", "guid", "pubdate", "size"):
             self._draft.texts.setdefault(name, "".join(self._text).strip())
         self._forget_text()
 
@@ -169,20 +155,10 @@ class _Feed:
         self._text_chars = 0
 
 
-def _local(tag: str) -> str:
-    return tag.rpartition("}")[2].lower()
-
-
-def _check_root(name: str, attributes: dict[str, str]) -> None:
-    if name == "rss":
-        return
-    if name == "html":
-        raise FeedRefused(_WEB_PAGE)
-    if name == "error":
-        told = "".join(c for c in attributes.get("description", "") if c.isprintable())
-        code = attributes.get("code", "")
-        raise ApiRefused(int(code) if _CODE.fullmatch(code) else 0, told[:200])
-    raise FeedRefused("sent XML that is no list of releases")
+def _imdb_id(text: str) -> str | None:
+    """`tt` and at least seven digits; None for anything else, and for the zeros that stand for unknown."""
+    digits = _IMDB_DIGITS.fullmatch(text.strip())
+    return f"tt{int(digits[1]):07}" if digits and int(digits[1]) else None
 
 
 def _number(text: str | None) -> int:

@@ -9,7 +9,7 @@ from libs.common.bus import Bus, Delivery
 from libs.common.errors import ErrorCode, ServiceError
 from libs.common.events import Candidate, JobEvent, Queued, Requested, Unavailable
 from libs.common.jobs import event_id
-from services.indexer import scoring
+from services.indexer import choice
 from services.indexer.candidates import Candidates
 
 log = structlog.get_logger(__name__)
@@ -59,11 +59,11 @@ class Handlers:
         )
 
     async def _choose(self, event: Requested) -> tuple[Candidate, tuple[Candidate, ...]]:
-        wanted = event.quality or scoring.WANTED
+        wanted = event.quality or choice.WANTED
         found = await self._candidates.of(event.title, wanted)
         if event.mode == "manual":
             return _chosen_by_hand(found, event.release_id), ()
-        pick, alternatives = scoring.choose(found, wanted)
+        pick, alternatives = choice.choose(found, wanted)
         if pick is None:
             raise ServiceError(ErrorCode.NOT_FOUND, _nothing(event.title.name, len(found)))
         return pick, alternatives
@@ -72,6 +72,9 @@ class Handlers:
 def _chosen_by_hand(found: tuple[Candidate, ...], release_id: str | None) -> Candidate:
     for candidate in found:
         if candidate.release_id == release_id:
+            return candidate
+        # Shown before its indexer ran out, it is the same release that is now taken from another one.
+        if release_id in [other.release_id for other in candidate.also_at]:
             return candidate
     message = "That release isn't offered (any more); choose another one from the list."
     raise ServiceError(ErrorCode.NOT_FOUND, message)

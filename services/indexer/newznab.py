@@ -1,104 +1,85 @@
-"""One Newznab indexer: asked by IMDb id, answering with offers."""
+"""Newznab and Torznab: one API, asked in the way that an indexer's own capabilities allow.
+
+Source: Newznab API specification, "CAPS", "SEARCH", "MOVIE-SEARCH"; Torznab 1.3 draft.
+"""
 
 import asyncio
+from typing import Final
 
 import structlog
 
-from libs.common.errors import ErrorCode, ServiceError
-from libs.common.settings import IndexerSettings
-from libs.common.upstream import Upstream, UpstreamError, origin
-from services.indexer.feed import FEED_BYTES_MAX, ApiRefused, FeedRefused, Item, parse_feed
-from services.indexer.offers import ItemRefused, Offer, offer
+from libs.common.events import TitleRef
+from services.indexer.caps import Caps, Question, parse_caps, questions
+from services.indexer.desk import Desk
+from services.indexer.errors import IndexerFailed, IndexerRests
+from services.indexer.feed import parse_feed
+from services.indexer.found import Found, sorted_out
+from services.indexer.markup import ApiRefused, FeedRefused
+from services.indexer.offers import Origin
 
 log = structlog.get_logger(__name__)
 
-TIMEOUT_S = 15.0
-RATE_PER_S = 2.0
-ITEMS_ASKED = 100
-"""What most indexers give at most."""
-_KEY_REFUSED = range(100, 103)
-_LIMIT_REACHED = (500, 501, 429)
+CAPS_FRESH_S: Final = 86_400.0
+API: Final = "/api"
 
 
 class Newznab:
-    """Kept for a process's life. Source: Newznab API specification, "movie-search"."""
+    """One indexer that speaks it."""
 
-    def __init__(self, settings: IndexerSettings, *, user_agent: str) -> None:
-        self.name = settings.name
-        self._url = settings.url.rstrip("/").removesuffix("/api")
-        self._api_key = settings.api_key
-        self._upstream = Upstream(
-            settings.name,
-            self._url,
-            allowed=frozenset({origin(self._url)}),
-            secrets=(settings.api_key,),
-            timeout_s=TIMEOUT_S,
-            rate_per_s=RATE_PER_S,
-            user_agent=user_agent,
-        )
+    def __init__(self, desk: Desk) -> None:
+        self.desk = desk
 
-    async def search(self, imdb_id: str) -> tuple[Offer, ...]:
-        """The offers for the film with this id (`tt…`), each once. Raises ServiceError(NZBGEEK_ERROR)."""
-        params: dict[str, str | int] = {
-            "t": "movie",
-            "imdbid": imdb_id.removeprefix("tt"),
-            "extended": 1,
-            "limit": ITEMS_ASKED,
-            "apikey": self._api_key,
-        }
-        try:
-            response = await self._upstream.get(
-                "/api", params=params, max_bytes=FEED_BYTES_MAX, same_hosts_only=True
-            )
-            # Taking apart a long list of names is work of tens of milliseconds and more.
-            return await asyncio.to_thread(self._offers, response.body)
-        except UpstreamError as error:
-            raise self._translated(error) from error
-        except ApiRefused as error:
-            raise self._refused(error) from error
-        except FeedRefused as error:
-            raise _failed(f"{self.name} {error}.") from error
+    async def search(self, title: TitleRef) -> Found:
+        """By id if it can, else by title, else by words; the next way only if one finds nothing.
 
-    async def close(self) -> None:
-        await self._upstream.close()
-
-    def _offers(self, document: bytes) -> tuple[Offer, ...]:
-        found: dict[str, Offer] = {}
-        for item in parse_feed(document):
+        Raises IndexerFailed.
+        """
+        found = Found()
+        for question in questions(await self._caps(), title):
             try:
-                made = self._offer(item)
-            except ItemRefused as error:
-                log.info("item_dropped", indexer=self.name, title=item.title[:100], reason=str(error))
-            else:
-                found.setdefault(made.release_id, made)
-        return tuple(found.values())
+                found = await self._ask(title, question)
+            except IndexerRests:
+                # The budget ended between two ways of asking: the first one's answer stands.
+                if question.form == "id":
+                    raise
+                return found
+            if found.offers:
+                break
+        return found
 
-    def _offer(self, item: Item) -> Offer:
-        return offer(item, indexer=self.name, indexer_url=self._url, api_key=self._api_key)
+    async def _caps(self) -> Caps:
+        key = f"caps {self.desk.name} {self.desk.fingerprint}"
+        kept = await self.desk.kept.get(key, Caps, max_age_s=CAPS_FRESH_S)
+        if kept:
+            return kept
+        # Jackett and Prowlarr want the key for this too.
+        document = await self._get({"t": "caps"})
+        try:
+            caps = parse_caps(document)
+        except (ApiRefused, FeedRefused) as error:
+            log.warning("caps_assumed", indexer=self.desk.name, reason=str(error))
+            caps = Caps()
+        await self.desk.kept.put(key, caps)
+        return caps
 
-    def _translated(self, error: UpstreamError) -> ServiceError:
-        match error.kind:
-            case "unauthorized":
-                return self._key_refused()
-            case "rate_limited":
-                return self._limit_reached()
-            case _:
-                return _failed(f"{error.sentence}.")
+    async def _ask(self, title: TitleRef, question: Question) -> Found:
+        document = await self._get(question.params)
+        settings = self.desk.settings
+        origin = Origin(
+            indexer=settings.name,
+            url=self.desk.url,
+            api_key=settings.api_key,
+            title=title,
+            form=question.form,
+        )
+        try:
+            # Taking apart a long list of names is work of tens of milliseconds and more.
+            return await asyncio.to_thread(lambda: sorted_out(parse_feed(document), origin))
+        except ApiRefused as error:
+            raise self.desk.refused(error) from error
+        except FeedRefused as error:
+            raise IndexerFailed(f"{self.desk.name} {error}.") from error
 
-    def _refused(self, error: ApiRefused) -> ServiceError:
-        if error.code in _KEY_REFUSED:
-            return self._key_refused()
-        if error.code in _LIMIT_REACHED:
-            return self._limit_reached()
-        told = error.description.replace(self._api_key, "[hidden]") or "no reason given"
-        return _failed(f"{self.name} refuses the search: {told} (its error {error.code}).")
-
-    def _key_refused(self) -> ServiceError:
-        return _failed(f"{self.name} does not accept the API key; check api_key of this indexer.")
-
-    def _limit_reached(self) -> ServiceError:
-        return _failed(f"{self.name} allows no more searches for now; try again later.")
-
-
-def _failed(message: str) -> ServiceError:
-    return ServiceError(ErrorCode.NZBGEEK_ERROR, message)
+    async def _get(self, params: dict[str, str | int]) -> bytes:
+        response = await self.desk.get(API, params={**params, "apikey": self.desk.settings.api_key})
+        return response.body

@@ -2,17 +2,21 @@
 
 import hashlib
 from datetime import datetime
+from functools import lru_cache
 from urllib.parse import unquote, unquote_plus, urlsplit
 
 from libs.common import releases
-from libs.common.events import Candidate, Score, Wire
+from libs.common.events import Candidate, OtherSource, Score, TitleRef, Wire
 from libs.common.security import HIDDEN, scrub
-from libs.common.upstream import origin
+from libs.common.upstream import origin as host_of
+from services.indexer.caps import Form
 from services.indexer.feed import Item
+from services.indexer.identity import Certainty, identify
 
 API_KEY = "{api_key}"
 """Stands for the indexer's key in addresses that others get to see."""
 TITLE_CHARS_MAX = 300
+PARSED_CHARS_MAX = 500
 AGE_DAYS_MAX = 36_500
 UNKNOWN = "other"
 """The quality of a release whose name tells none."""
@@ -36,6 +40,14 @@ class Offer(Wire, frozen=True, kw_only=True):
     source: str | None
     codec: str | None
     group: str | None
+    flags: tuple[str, ...] = ()
+    """3D, REMUX, PROPER … as the name has them."""
+    certainty: Certainty = "sure"
+    identity: str = ""
+    """Why it is, or may not be, the film that was asked for."""
+    passworded: bool = False
+    also_at: tuple[OtherSource, ...] = ()
+    """The same release at other indexers."""
 
     def age_days(self, now: datetime) -> int:
         """Whole days since it was posted; 0 if nobody said when."""
@@ -54,6 +66,7 @@ class Offer(Wire, frozen=True, kw_only=True):
             codec=self.codec,
             group=self.group,
             score=score,
+            also_at=self.also_at,
         )
 
 
@@ -61,17 +74,35 @@ class ItemRefused(Exception):
     """Why an item is not offered."""
 
 
-def offer(item: Item, *, indexer: str, indexer_url: str, api_key: str) -> Offer:
-    """The item as an offer. Raises ItemRefused: no film, or its NZB is not at the indexer itself."""
+class Origin(Wire, frozen=True, kw_only=True):
+    """Whose items they are, and what was asked to get them."""
+
+    indexer: str
+    url: str
+    api_key: str
+    title: TitleRef
+    form: Form
+
+
+def offer(item: Item, origin: Origin) -> Offer:
+    """The item as an offer.
+
+    Raises ItemRefused: no NZB, no film, another film, or its NZB is not at the indexer itself.
+    """
+    if item.torrent:
+        raise ItemRefused("a torrent: only Usenet is fetched from so far")
     if item.categories and not any(number in MOVIES for number in item.categories):
         raise ItemRefused("not a film")
-    digest = hashlib.sha256(f"{indexer}\n{item.guid}".encode(errors="surrogatepass")).hexdigest()
-    parsed = releases.parse(item.title)
+    parsed = _parsed(item.title[:PARSED_CHARS_MAX])
+    identity = identify(origin.title, item, parsed, origin.form)
+    if identity.certainty == "other":
+        raise ItemRefused(f"another film: {identity.reason}")
+    digest = hashlib.sha256(f"{origin.indexer}\n{item.guid}".encode(errors="surrogatepass")).hexdigest()
     return Offer(
         release_id=f"rel_{digest[:16]}",
         title=item.title[:TITLE_CHARS_MAX],
-        indexer=indexer,
-        nzb_url=without_key(item.url, indexer_url=indexer_url, api_key=api_key),
+        indexer=origin.indexer,
+        nzb_url=without_key(item.url, indexer_url=origin.url, api_key=origin.api_key),
         size_bytes=item.size_bytes,
         posted_at=item.posted_at,
         grabs=item.grabs,
@@ -79,7 +110,17 @@ def offer(item: Item, *, indexer: str, indexer_url: str, api_key: str) -> Offer:
         source=parsed.source,
         codec=parsed.codec,
         group=parsed.group,
+        flags=parsed.flags,
+        certainty=identity.certainty,
+        identity=identity.reason,
+        passworded=item.passworded,
     )
+
+
+@lru_cache(maxsize=2048)
+def _parsed(name: str) -> releases.Release:
+    """Several indexers have the same names, and films are searched for again: 3 MB save most of the work."""
+    return releases.parse(name)
 
 
 def _quality(parsed: releases.Release) -> str:
@@ -90,7 +131,7 @@ def _quality(parsed: releases.Release) -> str:
 def without_key(url: str, *, indexer_url: str, api_key: str) -> str:
     """The NZB's address with `{api_key}` for the key. Raises ItemRefused if it leads anywhere else."""
     try:
-        own = origin(url) == origin(indexer_url) and "@" not in urlsplit(url).netloc
+        own = host_of(url) == host_of(indexer_url) and "@" not in urlsplit(url).netloc
     except ValueError as error:
         raise ItemRefused("its NZB has no proper address") from error
     if not own:

@@ -1,7 +1,7 @@
-"""What the indexer answers: the releases of a title, for people to choose from."""
+"""What the indexer answers: the releases of a title, for people to choose from, and how the indexers are."""
 
-from libs.common.events import FindReleases, Releases
-from services.indexer import scoring
+from libs.common.events import FindReleases, Indexers, ListIndexers, Releases
+from services.indexer import choice
 from services.indexer.candidates import Candidates
 
 
@@ -10,6 +10,9 @@ class Queries:
         self._candidates = candidates
 
     async def releases(self, ask: FindReleases) -> Releases:
-        """At most 20: 1080p, 720p, 4K, the rest; nothing for a title without an IMDb id."""
-        found = await self._candidates.of(ask.title, ask.quality or scoring.WANTED)
-        return Releases(releases=scoring.listed(found))
+        """At most 20: 1080p, 720p, 4K, the rest; and what each indexer had to do with it."""
+        found = await self._candidates.of(ask.title, ask.quality or choice.WANTED)
+        return Releases(releases=choice.listed(found), indexers=await self._candidates.indexers())
+
+    async def indexers(self, _ask: ListIndexers) -> Indexers:
+        return Indexers(indexers=await self._candidates.indexers())

@@ -1,42 +1,16 @@
-"""Which release is best: points with reasons, and what is never taken by itself. Pure.
+"""How good a release is: points with reasons. Pure.
 
-A score's total is 0 to 100; exactly the releases that are never picked automatically have 0.
+A score's total is 0 to 100; exactly the releases that break a hard rule have 0. The weights and the bands of
+sizes are the owner's settings.
 """
 
 import math
-import re
-from collections.abc import Sequence
-from datetime import datetime
 
-from libs.common.events import Candidate, Quality, Score
+from libs.common.events import Quality, Score
+from libs.common.sections import Scoring
+from services.indexer import rules
+from services.indexer.basis import Basis, counted, gigabytes
 from services.indexer.offers import UNKNOWN, Offer
-
-WANTED: Quality = "1080p"
-"""The quality taken if nobody wishes for another."""
-ALTERNATIVES_MAX = 5
-LISTED_MAX = 20
-
-# The points ---------------------------------------------------------------------------------------------
-
-# The best of each together make 100. Size, group, age and grabs together weigh no more than what lies between
-# a disc or a stream and a television recording.
-QUALITY_POINTS = (40.0, 25.0, 12.0, 4.0)
-"""By the tier's place in the order of the wanted quality."""
-SOURCE_POINTS = {
-    "BluRay": 32.0,
-    "WEB-DL": 32.0,
-    "WEBRip": 24.0,
-    "HD-DVD": 20.0,
-    "HDRip": 10.0,
-    "DVD": 6.0,
-    "HDTV": 4.0,
-}
-OTHER_SOURCE_POINTS = 2.0
-SIZE_POINTS = 13.0
-GROUP_POINTS = 7.0
-ANY_GROUP_POINTS = 3.0
-AGE_POINTS = 4.0
-GRABS_POINTS = 4.0
 
 ORDERS: dict[str, tuple[str, ...]] = {
     "1080p": ("1080p", "720p", "4K"),
@@ -44,13 +18,38 @@ ORDERS: dict[str, tuple[str, ...]] = {
     "4K": ("4K", "1080p", "720p"),
 }
 """The tiers by preference for each wanted quality; all others come after."""
-SIZE_RANGE_GB: dict[str, tuple[float, float]] = {"720p": (1, 15), "1080p": (2, 40), "4K": (8, 100)}
-"""From where on smaller brings nothing more, and from where on larger brings nothing at all."""
-OTHER_SIZE_RANGE_GB = (0.5, 10)
-GRABS_FOR_ALL_POINTS = 1_000
-DAYS_FOR_ALL_POINTS = 30
+
+# Shares of their part, from 0 to 1 --------------------------------------------------------------------------
+
+LEAST_TOTAL = 0.1
+"""What breaks no rule is never told from what does by having no points."""
+AGE_OF_HEALTH = 0.6
+"""The rest is for how often it was taken."""
+UNKNOWN_AGE = 0.2
+PASSWORDED = 0.5
+DAYS_FOR_ALL = 30
 """Younger than this is on every server; old articles are slowly lost."""
-DAYS_FOR_NO_POINTS = 3_000
+DAYS_FOR_NONE = 3_000
+"""If no news server's retention is known."""
+GRABS_FOR_ALL = 1_000
+
+TIER_OF_QUALITY, SOURCE_OF_QUALITY, CODEC_OF_QUALITY = 0.5, 0.4, 0.1
+TIERS = (1.0, 0.6, 0.3, 0.1)
+"""By the tier's place in the order of the wanted quality."""
+SOURCES = {
+    "BluRay": 1.0,
+    "WEB-DL": 1.0,
+    "WEBRip": 0.75,
+    "HD-DVD": 0.6,
+    "HDRip": 0.3,
+    "DVD": 0.2,
+    "HDTV": 0.12,
+}
+OTHER_SOURCE = 0.05
+CODECS = {"H.264": 1.0, "H.265": 0.6, "AV1": 0.6, "VP9": 0.6}
+"""By how many browsers play it as it is."""
+OTHER_CODEC = 0.3
+ANY_GROUP = 0.4
 # fmt: off
 KNOWN_GROUPS = frozenset({
     "amiable", "cinefile", "cmrg", "ctrlhd", "don", "drones", "ebp", "epsilon", "evo", "flux", "framestor",
@@ -59,118 +58,103 @@ KNOWN_GROUPS = frozenset({
 })
 # fmt: on
 
-_NEVER_SOURCES = frozenset({"CAM", "TS", "TC", "SCR", "WORKPRINT"})
-_PROGRAM = re.compile(r"\.(exe|msi|scr|bat|cmd|com|vbs|vbe|js|jse|wsf|ps1|lnk|jar|apk|dmg|hta|pif)$", re.I)
-_GB = 1e9
-_MB = 1e6
+_Line = tuple[float, tuple[str, ...]]
+"""A share, and sentences for people."""
 
 
-def score(offer: Offer, wanted: Quality, *, now: datetime, max_film_bytes: int) -> Score:
-    """The offer's points for someone who wants that quality."""
-    if refusal := never(offer, max_film_bytes):
-        return Score(total=0.0, reasons=(f"Never taken by itself: {refusal}",))
-    lines = (
-        _quality(offer, wanted),
-        _source(offer),
-        _size(offer),
-        _group(offer),
-        _age(offer, now),
-        _grabs(offer),
-    )
-    parts = {name: round(points, 1) for name, points, _ in lines}
-    reasons = tuple(reason for _, _, reason in lines if reason)
-    return Score(total=round(sum(parts.values()), 1), parts=parts, reasons=reasons)
+def score(offer: Offer, basis: Basis) -> Score:
+    """The offer's points, with every rule that it was held against."""
+    checks = rules.checks(offer, basis)
+    if refused := rules.refusals(checks):
+        return Score(total=0.0, reasons=refused, checks=checks)
+    lines = {
+        "quality": _quality(offer, basis.wanted),
+        "size": _size(offer, basis),
+        "consistency": _consistency(offer),
+        "health": _health(offer, basis),
+    }
+    parts = {name: round(_points(name, basis.scoring) * share, 1) for name, (share, _) in lines.items()}
+    reasons = [*rules.doubts(checks), *(reason for _, told in lines.values() for reason in told)]
+    if offer.also_at:
+        reasons.append(f"also at {', '.join(sorted({other.indexer for other in offer.also_at}))}")
+    total = max(round(sum(parts.values()), 1), LEAST_TOTAL)
+    return Score(total=total, parts=parts, reasons=tuple(dict.fromkeys(reasons)), checks=checks)
 
 
-def never(offer: Offer, max_film_bytes: int) -> str | None:
-    """Why this release is not picked automatically, whatever else speaks for it; None if it may be."""
-    if offer.source in _NEVER_SOURCES:
-        return f"filmed or leaked before its release ({offer.source})."
-    if _PROGRAM.search(offer.title):
-        return "its name is that of a program, not of a film."
-    if offer.size_bytes <= 0:
-        return "the indexer does not say how large it is."
-    if offer.size_bytes > max_film_bytes:
-        return f"larger than the {max_film_bytes / _GB:g} GB that [downloader] max_film_bytes allows."
-    return None
-
-
-def choose(
-    candidates: Sequence[Candidate], wanted: Quality
-) -> tuple[Candidate | None, tuple[Candidate, ...]]:
-    """The one to take and at most five to try after it: the wanted tier first, within a tier by score."""
-    takeable = sorted((c for c in candidates if c.score.total > 0), key=lambda c: _rank(c, wanted))
-    return (takeable[0], tuple(takeable[1 : 1 + ALTERNATIVES_MAX])) if takeable else (None, ())
-
-
-def listed(candidates: Sequence[Candidate]) -> tuple[Candidate, ...]:
-    """For people to choose from: 1080p, 720p, 4K, the rest, each by score; at most 20."""
-    return tuple(sorted(candidates, key=lambda c: _rank(c, "1080p"))[:LISTED_MAX])
-
-
-def _rank(candidate: Candidate, wanted: Quality) -> tuple[int, float, int, str]:
-    return (
-        _tier(candidate.quality, wanted),
-        -candidate.score.total,
-        candidate.size_bytes,
-        candidate.release_id,
-    )
-
-
-def _tier(quality: str, wanted: Quality) -> int:
+def tier(quality: str, wanted: Quality) -> int:
+    """The quality's place in the order of the wanted one."""
     order = ORDERS[wanted]
     return order.index(quality) if quality in order else len(order)
 
 
-# The parts: a name, points, a sentence for people ---------------------------------------------------------
-
-_Line = tuple[str, float, str]
+def _points(part: str, scoring: Scoring) -> float:
+    """The most that a part can bring: the four make a hundred together, whatever the weights are."""
+    weights = {
+        "health": scoring.health,
+        "quality": scoring.quality,
+        "size": scoring.size,
+        "consistency": scoring.consistency,
+    }
+    return 100 * weights[part] / sum(weights.values())
 
 
 def _quality(offer: Offer, wanted: Quality) -> _Line:
-    tier = _tier(offer.quality, wanted)
-    if tier == 0:
+    place = tier(offer.quality, wanted)
+    if place == 0:
         reason = f"{wanted}, as wanted"
     elif offer.quality == UNKNOWN:
         reason = f"the name doesn't say that it is {wanted}"
     else:
         reason = f"{offer.quality} instead of {wanted}"
-    return "quality", QUALITY_POINTS[tier], reason
-
-
-def _source(offer: Offer) -> _Line:
-    points = SOURCE_POINTS.get(offer.source or "", OTHER_SOURCE_POINTS)
-    return "source", points, f"from {offer.source}" if offer.source else "the name doesn't say from what"
-
-
-def _size(offer: Offer) -> _Line:
-    lowest, highest = SIZE_RANGE_GB.get(offer.quality, OTHER_SIZE_RANGE_GB)
-    share = _falling(offer.size_bytes / _GB, lowest, highest)
-    size = (
-        f"{offer.size_bytes / _GB:.1f} GB" if offer.size_bytes >= _GB else f"{offer.size_bytes / _MB:.0f} MB"
+    share = (
+        TIER_OF_QUALITY * TIERS[place]
+        + SOURCE_OF_QUALITY * SOURCES.get(offer.source or "", OTHER_SOURCE)
+        + CODEC_OF_QUALITY * CODECS.get(offer.codec or "", OTHER_CODEC)
     )
-    return "size", SIZE_POINTS * share, size
+    return share, (reason, f"from {offer.source}" if offer.source else "the name doesn't say from what")
 
 
-def _group(offer: Offer) -> _Line:
+def _size(offer: Offer, basis: Basis) -> _Line:
+    least, best, most = _band(offer.quality, basis.scoring)
+    mb_per_min = offer.size_bytes / 1e6 / basis.minutes
+    share = _rising(mb_per_min, least, best) if mb_per_min < best else _falling(mb_per_min, best, most)
+    return share, (f"{gigabytes(offer.size_bytes)}, {mb_per_min:.3g} MB a minute",)
+
+
+def _band(quality: str, scoring: Scoring) -> tuple[float, float, float]:
+    bands = {"720p": scoring.mb_per_min_720p, "1080p": scoring.mb_per_min_1080p, "4K": scoring.mb_per_min_4k}
+    return bands.get(quality, scoring.mb_per_min_other)
+
+
+def _consistency(offer: Offer) -> _Line:
     if offer.group is None:
-        return "group", 0.0, ""
+        return 0.0, ()
     if offer.group.lower() in KNOWN_GROUPS:
-        return "group", GROUP_POINTS, f"by {offer.group}, a known group"
-    return "group", ANY_GROUP_POINTS, f"by {offer.group}"
+        return 1.0, (f"by {offer.group}, a known group",)
+    return ANY_GROUP, (f"by {offer.group}",)
 
 
-def _age(offer: Offer, now: datetime) -> _Line:
+def _health(offer: Offer, basis: Basis) -> _Line:
+    age, told = _age(offer, basis)
+    share = AGE_OF_HEALTH * age + (1 - AGE_OF_HEALTH) * _rising(offer.grabs, 0, GRABS_FOR_ALL, shift=1)
+    reasons = [*told, f"taken {counted(offer.grabs, 'time')}"] if offer.grabs else [*told]
+    if offer.passworded:
+        share *= PASSWORDED
+        reasons.append("the indexer says that it has a password")
+    verdict = basis.verdict
+    if verdict and verdict.kind == "whole":
+        share = 1.0
+        reasons.append(f"was fetched whole on {verdict.at:%Y-%m-%d}")
+    elif verdict:
+        reasons.append(f"failed on {verdict.at:%Y-%m-%d}")
+    return share, tuple(reasons)
+
+
+def _age(offer: Offer, basis: Basis) -> _Line:
     if offer.posted_at is None:
-        return "age", 0.0, ""
-    days = offer.age_days(now)
-    share = _falling(days, DAYS_FOR_ALL_POINTS, DAYS_FOR_NO_POINTS)
-    return "age", AGE_POINTS * share, f"{days} day{'' if days == 1 else 's'} old"
-
-
-def _grabs(offer: Offer) -> _Line:
-    share = min(math.log1p(offer.grabs) / math.log1p(GRABS_FOR_ALL_POINTS), 1.0)
-    return "grabs", GRABS_POINTS * share, f"taken {offer.grabs} times" if offer.grabs else ""
+        return UNKNOWN_AGE, ()
+    days, horizon = offer.age_days(basis.now), max(basis.retention_days or DAYS_FOR_NONE, 2 * DAYS_FOR_ALL)
+    return _falling(days, DAYS_FOR_ALL, horizon), (f"{counted(days, 'day')} old",)
 
 
 def _falling(value: float, lowest: float, highest: float) -> float:
@@ -178,3 +162,11 @@ def _falling(value: float, lowest: float, highest: float) -> float:
     if value <= lowest:
         return 1.0
     return max(1 - math.log(value / lowest) / math.log(highest / lowest), 0.0)
+
+
+def _rising(value: float, lowest: float, highest: float, *, shift: float = 0.0) -> float:
+    """0 up to `lowest`, 1 from `highest` on, and in between more with each doubling."""
+    if value <= lowest:
+        return 0.0
+    low, high = lowest + shift, highest + shift
+    return min(math.log((value + shift) / low) / math.log(high / low), 1.0)

@@ -2,79 +2,177 @@
 
 import asyncio
 import hashlib
-import re
-from collections.abc import Sequence
+import time
+from collections.abc import Callable, Mapping, Sequence
+from datetime import UTC, datetime
+from typing import Protocol
 
+import msgspec
 import structlog
 
 from libs.common.errors import ErrorCode, ServiceError
-from libs.common.events import TitleRef
+from libs.common.events import IndexerHealth, TitleRef
 from libs.common.settings import IndexerSettings
+from services.indexer.desk import TIMEOUT_S, Desk
+from services.indexer.errors import IndexerFailed, IndexerRests
+from services.indexer.found import Found
+from services.indexer.merging import Rank, merged
+from services.indexer.metrics import DROPPED, SEARCH_MS, SEARCHES
 from services.indexer.newznab import Newznab
 from services.indexer.offers import Offer
+from services.indexer.prowlarr import Prowlarr
 from services.indexer.store import Searches
 
 log = structlog.get_logger(__name__)
 
-_IMDB_ID = re.compile(r"tt\d{1,10}")
+_KINDS: dict[str, Callable[[Desk], "Indexer"]] = {
+    "newznab": Newznab,
+    "torznab": Newznab,
+    "prowlarr": Prowlarr,
+}
+
+
+class Indexer(Protocol):
+    """Somebody who knows releases."""
+
+    desk: Desk
+
+    async def search(self, title: TitleRef) -> Found:
+        """What can be had of the title. Raises IndexerFailed."""
+        ...
 
 
 class Search:
     """Finds offers for a title. The list that people choose from and the choice itself share one search."""
 
-    def __init__(self, settings: Sequence[IndexerSettings], cache: Searches, *, user_agent: str) -> None:
+    def __init__(
+        self,
+        settings: Sequence[IndexerSettings],
+        cache: Searches,
+        *,
+        user_agent: str,
+        now: Callable[[], datetime] = lambda: datetime.now(UTC),
+    ) -> None:
         """Indexers of other kinds, and those without an API key, are left out, and the log says so once."""
         self._cache = cache
-        self._indexers = [Newznab(one, user_agent=user_agent) for one in settings if _usable(one)]
+        self._now = now
+        self._indexers = [
+            _KINDS[one.kind](Desk(one, cache.kept, user_agent=user_agent, now=now))
+            for one in settings
+            if _usable(one)
+        ]
+        self._running: dict[str, asyncio.Task[tuple[Offer, ...]]] = {}
+        self._dropped: dict[str, Mapping[str, int]] = {}
         self._trouble = _trouble(settings)
-        names = "\n".join(f"{one.name} {one.url}" for one in settings)
+        names = "\n".join(f"{one.kind} {one.name} {one.url} {one.priority}" for one in settings)
         self._origin = hashlib.sha256(names.encode()).hexdigest()[:16]
 
     async def offers(self, title: TitleRef) -> tuple[Offer, ...]:
-        """What can be had of the title; nothing if its IMDb id isn't known.
+        """What can be had of the title, each release once.
 
         Raises ServiceError: INTERNAL_ERROR if no indexer is set up, NZBGEEK_ERROR if none could be asked.
         """
         if not self._indexers:
             raise ServiceError(ErrorCode.INTERNAL_ERROR, self._trouble)
-        if not title.imdb_id or not _IMDB_ID.fullmatch(title.imdb_id):
-            return ()
-        key = f"{self._origin} {title.imdb_id}"
+        # What is offered depends on how the title is called, too.
+        known = msgspec.json.encode((title.key, title.imdb_id, title.name, title.year))
+        key = f"{self._origin} {hashlib.sha256(known).hexdigest()[:32]}"
+        # Who looks at the list and then presses Watch must not have it searched for twice. One of them may go
+        # away meanwhile; the others still wait.
+        running = self._running.get(key)
+        if running is None:
+            running = asyncio.create_task(self._search(key, title), name=f"search-{title.key}")
+            self._running[key] = running
+            running.add_done_callback(lambda _: self._running.pop(key, None))
+        return await asyncio.shield(running)
+
+    async def _search(self, key: str, title: TitleRef) -> tuple[Offer, ...]:
         if kept := await self._cache.get(key):
             return kept
-        found, failures = await self._ask_all(title.imdb_id)
+        begun = time.monotonic()
+        found, failures = await self._ask_all(title)
+        SEARCH_MS.observe((time.monotonic() - begun) * 1000)
         if failures and len(failures) == len(self._indexers):
-            raise failures[0]
-        # Neither an empty answer nor half of one is worth keeping: the next one may say more.
-        if found and not failures:
+            raise ServiceError(ErrorCode.NZBGEEK_ERROR, str(failures[0]))
+        # Neither an empty answer nor half of one is worth keeping: the next one may say more. But who rests
+        # will say nothing for hours, and the others must not be asked again and again because of that.
+        if found and all(isinstance(failure, IndexerRests) for failure in failures):
             await self._cache.put(key, found)
         return found
 
-    async def close(self) -> None:
-        for indexer in self._indexers:
-            await indexer.close()
+    async def health(self) -> tuple[IndexerHealth, ...]:
+        """How each indexer is, in the order of the settings; the NZBs taken are not counted here."""
+        return tuple([await self._health(indexer.desk) for indexer in self._indexers])
 
-    async def _ask_all(self, imdb_id: str) -> tuple[tuple[Offer, ...], list[ServiceError]]:
+    async def close(self) -> None:
+        running = list(self._running.values())
+        for task in running:
+            task.cancel()
+        if running:
+            await asyncio.wait(running)
+        for indexer in self._indexers:
+            await indexer.desk.close()
+
+    async def _ask_all(self, title: TitleRef) -> tuple[tuple[Offer, ...], list[IndexerFailed]]:
         async with asyncio.TaskGroup() as tasks:
             asked = [
-                tasks.create_task(_ask(indexer, imdb_id), name=f"search-{indexer.name}")
+                tasks.create_task(self._ask(indexer, title), name=f"search-{indexer.desk.name}")
                 for indexer in self._indexers
             ]
         answers = [task.result() for task in asked]
-        found = {made.release_id: made for answer in answers if isinstance(answer, tuple) for made in answer}
-        return tuple(found.values()), [answer for answer in answers if isinstance(answer, ServiceError)]
+        ranks: dict[str, Rank] = {}
+        for place, indexer in enumerate(self._indexers):
+            failures = (await indexer.desk.standing()).failures
+            ranks[indexer.desk.name] = (indexer.desk.settings.priority, failures, place)
+        offers = [offer for answer in answers if isinstance(answer, Found) for offer in answer.offers]
+        failed = [answer for answer in answers if isinstance(answer, IndexerFailed)]
+        return await asyncio.to_thread(merged, offers, ranks), failed
+
+    async def _ask(self, indexer: Indexer, title: TitleRef) -> Found | IndexerFailed:
+        desk = indexer.desk
+        try:
+            await desk.open()
+            found = await _in_time(indexer, title)
+        except IndexerFailed as failure:
+            await desk.failed(failure)
+            SEARCHES.labels(
+                indexer=desk.name, outcome="rests" if isinstance(failure, IndexerRests) else "failed"
+            ).inc()
+            log.warning("indexer_failed", indexer=desk.name, error=str(failure))
+            return failure
+        await desk.succeeded()
+        SEARCHES.labels(indexer=desk.name, outcome="answered").inc()
+        DROPPED.labels(indexer=desk.name).inc(sum(found.dropped.values()))
+        self._dropped[desk.name] = found.dropped
+        return found
+
+    async def _health(self, desk: Desk) -> IndexerHealth:
+        standing, now = await desk.standing(), self._now()
+        return IndexerHealth(
+            name=desk.name,
+            kind=desk.settings.kind,
+            last_success=standing.last_success,
+            last_error=standing.last_error,
+            last_error_at=standing.last_error_at,
+            resting_until=standing.resting_until if standing.rests(now) else None,
+            queries_today=standing.queries_today(now),
+            queries_per_day=desk.settings.queries_per_day,
+            grabs_per_day=desk.settings.grabs_per_day,
+            dropped=dict(self._dropped.get(desk.name, {})),
+        )
 
 
-async def _ask(indexer: Newznab, imdb_id: str) -> tuple[Offer, ...] | ServiceError:
+async def _in_time(indexer: Indexer, title: TitleRef) -> Found:
+    """All that is asked of one indexer for one title, in the time that people wait for it."""
     try:
-        return await indexer.search(imdb_id)
-    except ServiceError as error:
-        log.warning("indexer_failed", indexer=indexer.name, error=error.message)
-        return error
+        async with asyncio.timeout(TIMEOUT_S):
+            return await indexer.search(title)
+    except TimeoutError as error:
+        raise IndexerFailed(f"{indexer.desk.name} didn't finish within {TIMEOUT_S:g} s.") from error
 
 
 def _usable(settings: IndexerSettings) -> bool:
-    if settings.kind != "newznab":
+    if settings.kind not in _KINDS:
         log.warning("indexer_skipped", indexer=settings.name, reason=f"{settings.kind} is not supported yet")
         return False
     if not settings.api_key:
@@ -85,6 +183,6 @@ def _usable(settings: IndexerSettings) -> bool:
 
 def _trouble(settings: Sequence[IndexerSettings]) -> str:
     for one in settings:
-        if one.kind == "newznab":
+        if one.kind in _KINDS:
             return f"{one.name} has no API key: set api_key of this indexer in [[indexers]]."
     return "No indexer is set up: add a Newznab indexer with its api_key under [[indexers]] in matinee.toml."

@@ -77,6 +77,15 @@ async def test_a_replay_of_nothing_makes_the_file(bus: Bus, matinee: Matinee) ->
     assert [path.name for path in matinee.database.parent.iterdir()] == ["janitor.sqlite3"]
 
 
+async def test_what_the_indexer_learned_is_replayed(bus: Bus, matinee: Matinee) -> None:
+    await tell(bus)
+    made = await matinee("replay", "indexer")
+    assert made.returncode == 0
+    again = await matinee("replay", "indexer")
+    assert (again.returncode, again.stdout) == (0, made.stdout.replace("made anew", "same"))
+    assert "made anew: 0" not in made.stdout
+
+
 async def test_a_replay_compares_as_of_the_same_message(bus: Bus, matinee: Matinee) -> None:
     """What came after the service's last message makes no difference."""
     until = await tell(bus)

@@ -8,6 +8,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
+from msgspec.structs import replace
 from structlog.testing import capture_logs
 
 from libs.common import queries, streams
@@ -27,6 +28,7 @@ from libs.common.events import (
     encode,
 )
 from libs.common.jobs import JobState, Phase, event_id
+from libs.common.projection import Database
 from libs.common.service import Service, connect
 from libs.common.settings import IndexerSettings, Nats, Settings
 from libs.sandbox.control import NewPost
@@ -35,6 +37,7 @@ from libs.sandbox.sandbox import Sandbox
 from services.indexer.app import body
 from services.indexer.candidates import Candidates
 from services.indexer.handlers import Handlers
+from services.indexer.learned import SCHEMA, Learned
 from services.indexer.search import Search
 from services.indexer.store import FRESH_S, Searches
 from tests.conftest import NatsServer
@@ -174,11 +177,14 @@ async def test_no_more_than_20_releases(bus: Bus, sandbox: Sandbox, tmp_path: Pa
 
 
 @pytest.mark.usefixtures("indexer", "posted")
-async def test_a_title_without_imdb_id_has_no_releases(bus: Bus, sandbox: Sandbox) -> None:
-    for imdb_id in (None, "", "tt1&t=caps"):
-        title = TitleRef(key="tmdb:movie:5", movie_id=5, name="Unknown", imdb_id=imdb_id)
-        assert await releases(bus, title) == []
-    assert not sandbox.counters.http
+@pytest.mark.parametrize("imdb_id", [None, "", "tt1&t=caps"])
+async def test_a_title_without_imdb_id_is_searched_for_by_its_name(
+    bus: Bus, sandbox: Sandbox, imdb_id: str | None
+) -> None:
+    unknown = TitleRef(key="tmdb:movie:5", movie_id=5, name="The Long Intermission 2", imdb_id=imdb_id)
+    known = replace(unknown, name="Long Intermission", year=2024)
+    assert [await releases(bus, unknown), len(await releases(bus, known))] == [[], 5]
+    assert sandbox.counters.http == {"newznab t=caps": 1, "newznab t=movie": 2}
 
 
 @pytest.mark.usefixtures("indexer", "posted")
@@ -323,13 +329,18 @@ async def test_the_first_ones_error_if_all_fail(nats_server: NatsServer, bus: Bu
 
 
 @pytest.mark.usefixtures("posted")
-async def test_the_same_release_at_two_indexers_is_two_offers(
+async def test_the_same_release_at_two_indexers_is_one_offer_of_the_first_in_priority(
     nats_server: NatsServer, bus: Bus, sandbox: Sandbox, tmp_path: Path
 ) -> None:
-    async with indexer_of(nats_server, tmp_path, index_of(sandbox, "One"), index_of(sandbox, "Two")):
+    one, two = index_of(sandbox, "One"), replace(index_of(sandbox, "Two"), priority=-1)
+    async with indexer_of(nats_server, tmp_path, one, two):
         found = await releases(bus)
-    assert sorted(one.indexer for one in found if one.title == BEST) == ["One", "Two"]
-    assert len({one.release_id for one in found}) == len(found) == 10
+        other = found[0].also_at[0]
+        answer = await queued(bus, request("manual", release_id=other.release_id))
+    assert [candidate.indexer for candidate in found] == ["Two"] * 5
+    assert [[source.indexer for source in candidate.also_at] for candidate in found] == [["One"]] * 5
+    assert other.nzb_url.endswith("&apikey={api_key}")
+    assert answer.pick.title == BEST
 
 
 @pytest.mark.usefixtures("indexer", "posted")
@@ -377,7 +388,8 @@ async def test_what_fails_unexpectedly_is_given_up_at_the_last_delivery(
 ) -> None:
     never_opened = Searches(tmp_path / "indexer.sqlite3")
     search = Search([index_of(sandbox)], never_opened, user_agent="test")
-    handlers = Handlers(bus, Candidates(search, max_film_bytes=10**12))
+    learned = Learned(Database(tmp_path / "learned.sqlite3", SCHEMA))
+    handlers = Handlers(bus, Candidates(search, learned, Settings()))
     await bus.publish(request())
     raised = 0
     async with asyncio.timeout(WAIT_S), bus.pull(streams.INDEXER) as take:

@@ -176,6 +176,12 @@ async def test_statuses_are_told_once_and_at_once(server: Server, path: str, kin
     assert server.count(path) == 1
 
 
+@pytest.mark.parametrize(("path", "retry_after_s"), [("/429-late", 600.0), ("/429", None), ("/500", None)])
+async def test_it_is_told_how_long_to_wait(server: Server, path: str, retry_after_s: float | None) -> None:
+    async with upstream(server.url) as asked:
+        assert (await failure(asked, path)).retry_after_s == retry_after_s
+
+
 def server_status(path: str) -> int:
     return {"/429-late": 429, "/no-location": 302}.get(path) or int(path[1:])
 

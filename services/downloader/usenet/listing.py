@@ -22,6 +22,9 @@ _KEY_CODES = range(100, 104)
 async def fetch_nzb(pick: Candidate, indexers: Sequence[IndexerSettings], user_agent: str) -> bytes:
     """The NZB as the indexer sends it. Only that indexer's own host is asked, redirects included.
 
+    A Prowlarr leads on to the indexers that are set up there, which these settings don't name: its redirects
+    may lead to any public host, and never into a network.
+
     Raises IndexerRefused, IndexerFailed or NzbRefused.
     """
     indexer = next((i for i in indexers if i.name == pick.indexer), None)
@@ -38,13 +41,21 @@ async def fetch_nzb(pick: Candidate, indexers: Sequence[IndexerSettings], user_a
     )
     url = pick.nzb_url.replace(KEY_PLACEHOLDER, quote(indexer.api_key, safe=""))
     try:
-        response = await upstream.get(url, max_bytes=NZB_BYTES_MAX, same_hosts_only=True)
+        passed_on = indexer.kind == "prowlarr" and _begins_at(url, indexer.url)
+        response = await upstream.get(url, max_bytes=NZB_BYTES_MAX, same_hosts_only=not passed_on)
     except UpstreamError as error:
         raise _translated(error, indexer.name) from error
     finally:
         await upstream.close()
     _check_for_error(response.body, indexer.name)
     return response.body
+
+
+def _begins_at(url: str, indexer_url: str) -> bool:
+    try:
+        return origin(url) == origin(indexer_url)
+    except ValueError:
+        return False
 
 
 def _translated(error: UpstreamError, name: str) -> DownloaderError:

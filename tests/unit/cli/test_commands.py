@@ -163,7 +163,7 @@ def test_parse_reads_lines_and_tells_only_what_a_name_says() -> None:
     assert "edition" not in process.stdout.decode()
 
 
-@pytest.mark.parametrize("service", ["catalog", "indexer", "downloader"])
+@pytest.mark.parametrize("service", ["catalog", "downloader"])
 def test_what_has_no_projection_says_so(service: str, capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["replay", service]) == 0
     assert "can be deleted any time" in capsys.readouterr().out

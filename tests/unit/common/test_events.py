@@ -31,7 +31,20 @@ PICK = e.Candidate(
     source="WEB-DL",
     codec="H.264",
     group="MATINEE",
-    score=e.Score(total=87.5, parts={"quality": 40.0}, reasons=("1080p as asked",)),
+    score=e.Score(
+        total=87.5,
+        parts={"quality": 40.0},
+        reasons=("1080p as asked",),
+        checks=(e.Check(rule="size", passed=True, value="4.2 GB", limit="100 GB"),),
+        decided_by="before another: 87.5 points rather than 80",
+    ),
+    also_at=(
+        e.OtherSource(
+            release_id="rel_fedcba9876543210",
+            indexer="Other",
+            nzb_url="http://127.0.0.2/api?t=get&id=1&apikey={api_key}",
+        ),
+    ),
 )
 MEDIA = Media(
     container="mkv",
@@ -123,6 +136,8 @@ def _still_says(today: object, golden: object) -> bool:
     """Whether nothing of the golden one is gone or changed; fields may have come."""
     if isinstance(today, dict) and isinstance(golden, dict):
         return all(name in today and _still_says(today[name], value) for name, value in golden.items())
+    if isinstance(today, list) and isinstance(golden, list):
+        return len(today) == len(golden) and all(map(_still_says, today, golden))
     return today == golden
 
 

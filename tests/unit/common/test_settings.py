@@ -58,6 +58,13 @@ def test_lists_come_as_json_and_replace_the_file(file: Path) -> None:
     assert [(i.name, i.api_key) for i in settings.indexers] == [("B", "from-env")]
 
 
+def test_bands_are_lists_of_three(tmp_path: Path) -> None:
+    path = tmp_path / "matinee.toml"
+    path.write_text("[scoring]\nmb_per_min_4k = [1, 2, 3]\n")
+    scoring = load(path, {"MATINEE_SCORING_MB_PER_MIN_720P": "[0.5, 1.5, 2.5]"}).scoring
+    assert (scoring.mb_per_min_4k, scoring.mb_per_min_720p) == ((1, 2, 3), (0.5, 1.5, 2.5))
+
+
 def test_known_passwords_are_a_list_of_secrets(tmp_path: Path) -> None:
     path = tmp_path / "matinee.toml"
     path.write_text("[downloader]\npasswords = ['first one', 'env:SECOND']\n")
@@ -110,6 +117,16 @@ def test_overrides_of_the_command_line_win(file: Path) -> None:
         ("[downloader]\nwarm = -1\n", {}, "max_instances) must be between 0 and 2, not -1"),
         ("[downloader]\nwarm = 3\n", {}, "max_instances) must be between 0 and 2, not 3"),
         ("[[usenet]]\nhost = 'h'\nport = 70000\n", {}, "usenet[0].port must be between 1"),
+        (
+            "[[indexers]]\nname = 'a'\nurl = 'http://a'\ngrabs_per_day = -1\n",
+            {},
+            "indexers[0].grabs_per_day (0: no limit) must be between 0 and 1,000,000, not -1.",
+        ),
+        ("[scoring]\nhealth = -1\n", {}, "scoring.health must be between 0 and 1,000, not -1.0"),
+        ("[scoring]\nhealth = 0\nquality = 0\nsize = 0\nconsistency = 0\n", {}, "sum of scoring's four"),
+        ("[scoring]\nmb_per_min_4k = [5, 5, 9]\n", {}, "scoring.mb_per_min_4k[1] (more than the one before)"),
+        ("[scoring]\nmb_per_min_4k = [5, 6]\n", {}, "scoring.mb_per_min_4k"),
+        ("", {"MATINEE_SCORING_MB_PER_MIN_720P": "[1, 2, nope]"}, "must be a JSON list"),
         (
             "[[usenet]]\nhost = 'h'\nretention_days = -1\n",
             {},

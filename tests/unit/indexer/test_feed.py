@@ -7,7 +7,7 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from services.indexer import feed
+from services.indexer import feed, markup
 from services.indexer.feed import ApiRefused, FeedRefused, Item, parse_feed
 
 NAMESPACE = 'xmlns:newznab="http://www.newznab.com/DTD/2010/feeds/attributes/"'
@@ -134,7 +134,7 @@ LEAK = b'<!DOCTYPE rss [<!ENTITY x SYSTEM "file:///etc/passwd">]><rss><channel>&
         (LEAK, "entities"),
         (b"<rss>" * 100_000, "nested too deeply"),
         (b"<rss>" + b"<a/>" * (feed.ELEMENTS_MAX + 1) + b"</rss>", "too many elements"),
-        (b" " * (feed.FEED_BYTES_MAX + 1), "more than 16 MiB"),
+        (b" " * (markup.DOCUMENT_BYTES_MAX + 1), "more than 16 MiB"),
     ],
     ids=range(13),
 )

@@ -8,9 +8,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from libs.common.events import Score
+from libs.common.events import Score, TitleRef
 from services.indexer.feed import Item
-from services.indexer.offers import ItemRefused, Offer, offer, without_key
+from services.indexer.offers import ItemRefused, Offer, Origin, offer, without_key
 
 INDEX = "https://api.index.example"
 KEY = "k3y/with+odd=chars"
@@ -26,9 +26,17 @@ ITEM = Item(
 )
 
 
+ORIGIN = Origin(
+    indexer="Index",
+    url=INDEX,
+    api_key=KEY,
+    title=TitleRef(key="tmdb:movie:7", movie_id=7, name="Salt Road", year=2024, imdb_id="tt0000007"),
+    form="id",
+)
+
+
 def made(**changes: object) -> Offer:
-    item = msgspec.structs.replace(ITEM, **changes)
-    return offer(item, indexer="Index", indexer_url=INDEX, api_key=KEY)
+    return offer(msgspec.structs.replace(ITEM, **changes), ORIGIN)
 
 
 def test_a_whole_offer() -> None:
@@ -44,12 +52,13 @@ def test_a_whole_offer() -> None:
         source="BluRay",
         codec=made().codec,
         group="SPARKS",
+        identity="its name has the title and the year",
     )
 
 
 def test_its_id_is_made_of_the_indexer_and_the_guid_alone() -> None:
     first = made()
-    other_indexer = offer(ITEM, indexer="Other", indexer_url=INDEX, api_key=KEY)
+    other_indexer = offer(ITEM, msgspec.structs.replace(ORIGIN, indexer="Other"))
     assert first.release_id == made(title="Another.Name", url=f"{INDEX}/2", size_bytes=1).release_id
     assert first.release_id != made(guid="another").release_id
     assert first.release_id != other_indexer.release_id
@@ -75,6 +84,16 @@ def test_names_are_taken_apart(name: str, quality: str, source: str, group: str)
 @pytest.mark.parametrize("categories", [(), (2000,), (2045,), (5000, 2040)])
 def test_films_are_offered(categories: tuple[int, ...]) -> None:
     assert made(categories=categories).title
+
+
+def test_a_torrent_is_not() -> None:
+    with pytest.raises(ItemRefused, match="a torrent"):
+        made(torrent=True)
+
+
+def test_another_film_is_not() -> None:
+    with pytest.raises(ItemRefused, match="another film: the indexer has it under another film's id"):
+        made(title="Paper.Lanterns.2021.1080p.WEB-DL-X", imdb_id="tt0000008")
 
 
 @pytest.mark.parametrize("categories", [(5040,), (3000, 7000), (1999,)])

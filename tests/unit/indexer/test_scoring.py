@@ -1,4 +1,4 @@
-"""What is best, what is never taken, and that every score can say why."""
+"""What is never taken, what brings points, and that every score can say why."""
 
 from datetime import UTC, datetime, timedelta
 from typing import get_args
@@ -8,9 +8,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from libs.common.events import Candidate, Quality
-from services.indexer import scoring
+from libs.common.events import Candidate, Check, OtherSource, Quality
+from libs.common.sections import Scoring
+from services.indexer import choice
+from services.indexer.basis import Basis
+from services.indexer.learned import Verdict
 from services.indexer.offers import Offer
+from services.indexer.scoring import LEAST_TOTAL, score
 
 NOW = datetime(2026, 11, 20, tzinfo=UTC)
 GB = 1_000_000_000
@@ -29,45 +33,18 @@ PLAIN = Offer(
     source="WEB-DL",
     codec="H.264",
     group="NOBODY",
+    identity="its name has the title and the year",
 )
+ELSEWHERE = OtherSource(release_id="rel_9", indexer="Other", nzb_url="https://other.example/9")
 
 
 def offer(**changes: object) -> Offer:
     return msgspec.structs.replace(PLAIN, **changes)
 
 
-def scored(made: Offer, wanted: Quality = "1080p") -> Candidate:
-    score = scoring.score(made, wanted, now=NOW, max_film_bytes=MAX_FILM_BYTES)
-    return made.candidate(score, NOW)
-
-
-@pytest.mark.parametrize(
-    ("better", "worse", "wanted"),
-    [
-        ({"quality": "1080p"}, {"quality": "720p"}, "1080p"),
-        ({"quality": "1080p"}, {"quality": "4K"}, "1080p"),
-        ({"quality": "720p"}, {"quality": "4K"}, "1080p"),
-        ({"quality": "4K"}, {"quality": "480p"}, "1080p"),
-        ({"quality": "720p"}, {"quality": "1080p"}, "720p"),
-        ({"quality": "4K"}, {"quality": "1080p"}, "4K"),
-        ({"quality": "1080p"}, {"quality": "720p"}, "4K"),
-        ({"source": "BluRay"}, {"source": "HDTV"}, "1080p"),
-        ({"source": "WEB-DL"}, {"source": "HDTV"}, "1080p"),
-        ({"source": "WEB-DL"}, {"source": "WEBRip"}, "1080p"),
-        ({"source": "HDTV"}, {"source": None}, "1080p"),
-        ({"size_bytes": 4 * GB}, {"size_bytes": 12 * GB}, "1080p"),
-        ({"size_bytes": GB // 2}, {"size_bytes": GB}, "1080p"),
-        ({"group": "SPARKS"}, {"group": "NOBODY"}, "1080p"),
-        ({"group": "NOBODY"}, {"group": None}, "1080p"),
-        ({"posted_at": NOW - timedelta(days=40)}, {"posted_at": NOW - timedelta(days=2000)}, "1080p"),
-        ({"posted_at": NOW - timedelta(days=40)}, {"posted_at": None}, "1080p"),
-        ({"grabs": 500}, {"grabs": 0}, "1080p"),
-    ],
-)
-def test_what_is_better(better: dict[str, object], worse: dict[str, object], wanted: Quality) -> None:
-    first = scored(offer(release_id="rel_1", **better), wanted)
-    second = scored(offer(release_id="rel_0", **worse), wanted)
-    assert scoring.choose([second, first], wanted) == (first, (second,))
+def scored(made: Offer, wanted: Quality = "1080p", **basis: object) -> Candidate:
+    plain = Basis(wanted=wanted, now=NOW, max_film_bytes=MAX_FILM_BYTES)
+    return made.candidate(score(made, msgspec.structs.replace(plain, **basis)), NOW)
 
 
 @pytest.mark.parametrize(
@@ -80,61 +57,102 @@ def test_what_is_better(better: dict[str, object], worse: dict[str, object], wan
         ({"source": "SCR"}, "filmed or leaked"),
         ({"size_bytes": 0}, "does not say how large"),
         ({"size_bytes": MAX_FILM_BYTES + 1}, "larger than the 100 GB"),
+        ({"flags": ("3D",)}, "3D, which isn't the film"),
+        ({"certainty": "unsure", "identity": "another year"}, "perhaps another film: another year."),
         ({"title": "Salt.Road.2024.1080p.exe"}, "a program"),
         ({"title": "Salt Road 1080p.SCR"}, "a program"),
     ],
 )
 def test_what_is_never_taken_but_can_be_chosen_by_hand(changes: dict[str, object], words: str) -> None:
     candidate = scored(offer(**changes))
-    assert scoring.choose([candidate], "1080p") == (None, ())
-    assert scoring.listed([candidate]) == (candidate,)
+    assert choice.choose([candidate], "1080p") == (None, ())
+    assert choice.listed([candidate]) == (candidate,)
     assert candidate.score.total == 0
     assert words in candidate.score.reasons[0]
+    [broken] = [check.rule for check in candidate.score.checks if not check.passed]
+    assert broken
+
+
+DEAD = Verdict(
+    kind="dead",
+    release_id="rel_0",
+    indexer="Index",
+    size_bytes=6 * GB,
+    message="a third of its articles are gone.",
+    at=NOW - timedelta(days=29),
+)
+
+
+@pytest.mark.parametrize(
+    ("basis", "words"),
+    [
+        ({"retention_days": 99}, "100 days old, and no news server in the settings keeps more than 99 days"),
+        ({"verdict": DEAD}, "it failed on 2026-10-22: a third of its articles are gone."),
+        (
+            {"grabs_per_day": {"Index": 5}, "grabs_today": {"Index": 5}},
+            "its indexer has given 5 NZBs in 24 hours, and allows 5",
+        ),
+    ],
+    ids=["retention", "history", "grabs"],
+)
+def test_what_is_not_taken_now(basis: dict[str, object], words: str) -> None:
+    assert words in scored(offer(), **basis).score.reasons[0]
+
+
+@pytest.mark.parametrize(
+    "basis",
+    [
+        {"retention_days": 100},
+        {"verdict": DEAD, "scoring": Scoring(dead_for_days=29)},
+        {"verdict": DEAD, "scoring": Scoring(dead_for_days=0)},
+        {"grabs_per_day": {"Index": 5}, "grabs_today": {"Index": 4}},
+        {"grabs_today": {"Index": 500}},
+    ],
+)
+def test_what_may_be_taken_still(basis: dict[str, object]) -> None:
+    assert scored(offer(), **basis).score.total > 0
+
+
+def test_what_was_fetched_whole_is_healthy() -> None:
+    whole = msgspec.structs.replace(DEAD, kind="whole")
+    told = scored(offer(grabs=0, posted_at=None), verdict=whole).score
+    assert told.parts["health"] == 45
+    assert "was fetched whole on 2026-10-22" in told.reasons
+
+
+def test_every_rule_is_told_with_its_limit() -> None:
+    checks = scored(offer()).score.checks
+    assert [check.rule for check in checks] == [
+        "film",
+        "source",
+        "name",
+        "kind",
+        "size known",
+        "size",
+        "runtime",
+        "retention",
+        "history",
+        "grabs",
+    ]
+    assert all(check.passed and check.value and check.limit for check in checks)
+    assert checks[5] == Check(rule="size", passed=True, value="6.0 GB", limit="100 GB")
 
 
 def test_a_film_as_large_as_allowed_is_allowed() -> None:
     assert scored(offer(size_bytes=MAX_FILM_BYTES)).score.total > 0
 
 
-def test_nothing_to_choose_from() -> None:
-    assert scoring.choose([], "1080p") == (None, ())
-
-
-def test_the_wanted_tier_comes_first_and_others_after_it() -> None:
-    kinds = [("4K", "BluRay"), ("720p", "BluRay"), ("1080p", "HDTV"), ("480p", "DVD"), ("1080p", "BluRay")]
-    candidates = [
-        scored(offer(release_id=f"rel_{n}", quality=quality, source=source), "720p")
-        for n, (quality, source) in enumerate(kinds)
-    ]
-    pick, alternatives = scoring.choose(candidates, "720p")
-    assert pick is candidates[1]
-    assert [c.release_id for c in alternatives] == ["rel_4", "rel_2", "rel_0", "rel_3"]
-
-
-def test_at_most_five_alternatives() -> None:
-    candidates = [scored(offer(release_id=f"rel_{n}")) for n in range(9)]
-    pick, alternatives = scoring.choose(candidates, "1080p")
-    assert pick is candidates[0]
-    assert alternatives == tuple(candidates[1:6])
-
-
-def test_the_list_for_people_is_ordered_and_bounded() -> None:
-    kinds = ["480p", "4K", "720p", "1080p"] * 6
-    candidates = [scored(offer(release_id=f"rel_{n:02}", quality=q), "4K") for n, q in enumerate(kinds)]
-    shown = scoring.listed(candidates)
-    assert [c.quality for c in shown] == ["1080p"] * 6 + ["720p"] * 6 + ["4K"] * 6 + ["480p"] * 2
-
-
 def test_a_score_explains_itself() -> None:
-    score = scored(offer(group="SPARKS", size_bytes=6 * GB)).score
-    assert set(score.parts) == {"quality", "source", "size", "group", "age", "grabs"}
+    score = scored(offer(group="SPARKS", also_at=(ELSEWHERE,))).score
+    assert list(score.parts) == ["quality", "size", "consistency", "health"]
     assert score.reasons == (
         "1080p, as wanted",
         "from WEB-DL",
-        "6.0 GB",
+        "6.0 GB, 54.5 MB a minute",
         "by SPARKS, a known group",
         "100 days old",
         "taken 20 times",
+        "also at Other",
     )
 
 
@@ -150,14 +168,32 @@ def test_reasons_of_quality(quality: str, reason: str) -> None:
     assert scored(offer(quality=quality)).score.reasons[0] == reason
 
 
-@pytest.mark.parametrize(("size_bytes", "reason"), [(6 * GB, "6.0 GB"), (GB, "1.0 GB"), (GB // 4, "250 MB")])
+@pytest.mark.parametrize(
+    ("size_bytes", "reason"), [(GB, "1.0 GB, 9.09 MB a minute"), (GB // 4, "250 MB, 2.27 MB a minute")]
+)
 def test_reasons_of_size(size_bytes: int, reason: str) -> None:
     assert reason in scored(offer(size_bytes=size_bytes)).score.reasons
 
 
-def test_the_best_there_can_be_has_a_hundred() -> None:
-    best = offer(source="BluRay", size_bytes=GB, group="SPARKS", posted_at=NOW, grabs=10**6)
-    assert scored(best).score.total == 100
+@pytest.mark.parametrize(
+    ("scoring", "parts"),
+    [
+        (Scoring(), {"health": 45.0, "quality": 35.0, "size": 15.0, "consistency": 5.0}),
+        (
+            Scoring(health=1, quality=2, size=1, consistency=0),
+            {"health": 25.0, "quality": 50.0, "size": 25.0, "consistency": 0.0},
+        ),
+    ],
+)
+def test_the_best_there_can_be_has_a_hundred(scoring: Scoring, parts: dict[str, float]) -> None:
+    best = offer(source="BluRay", size_bytes=2_200_000_000, group="SPARKS", posted_at=NOW, grabs=10**6)
+    assert scored(best, scoring=scoring).score.parts == parts
+    assert scored(best, scoring=scoring).score.total == 100
+
+
+def test_the_bands_of_sizes_are_settings() -> None:
+    small = Scoring(mb_per_min_1080p=(0.1, 0.2, 0.3))
+    assert scored(offer(), scoring=small).score.parts["size"] == 0
 
 
 offers = st.builds(
@@ -181,37 +217,7 @@ wanted_qualities = st.sampled_from(QUALITIES)
 def test_every_total_is_the_sum_of_its_parts_and_zero_means_never(made: Offer, wanted: Quality) -> None:
     score = scored(made, wanted).score
     assert 0 <= score.total <= 100
-    assert score.total == pytest.approx(sum(score.parts.values()))
-    assert (score.total == 0) == (scoring.never(made, MAX_FILM_BYTES) is not None)
+    assert score.total == pytest.approx(max(sum(score.parts.values()), LEAST_TOTAL if score.parts else 0))
+    assert (score.total == 0) == any(not check.passed for check in score.checks)
     assert score.reasons
-
-
-@given(offers, offers, wanted_qualities)
-def test_television_never_beats_disc_or_stream_of_the_same_quality(
-    one: Offer, other: Offer, wanted: Quality
-) -> None:
-    television = scored(msgspec.structs.replace(one, source="HDTV", quality=other.quality), wanted)
-    disc = scored(msgspec.structs.replace(other, source="BluRay"), wanted)
-    assert disc.score.total == 0 or television.score.total <= disc.score.total
-
-
-@given(st.lists(offers, max_size=30, unique_by=lambda made: made.release_id), wanted_qualities)
-def test_the_choice_is_from_what_may_be_taken_and_does_not_depend_on_the_order(
-    made: list[Offer], wanted: Quality
-) -> None:
-    candidates = [scored(one, wanted) for one in made]
-    pick, alternatives = scoring.choose(candidates, wanted)
-    chosen = [pick, *alternatives] if pick else []
-    takeable = [c for c in candidates if c.score.total > 0]
-    assert (pick, alternatives) == scoring.choose(candidates[::-1], wanted)
-    assert len(chosen) == min(len(takeable), 1 + scoring.ALTERNATIVES_MAX)
-    assert all(candidate in takeable for candidate in chosen)
-    assert pick is None or (pick.quality == wanted) == any(c.quality == wanted for c in takeable)
-
-
-@given(st.lists(offers, max_size=40, unique_by=lambda made: made.release_id))
-def test_the_list_is_short_and_has_everything_if_it_fits(made: list[Offer]) -> None:
-    candidates = [scored(one) for one in made]
-    shown = scoring.listed(candidates)
-    assert len(shown) == min(len(candidates), scoring.LISTED_MAX)
-    assert len({c.release_id for c in shown}) == len(shown)
+    assert len(set(score.reasons)) == len(score.reasons)

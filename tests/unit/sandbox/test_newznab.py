@@ -13,6 +13,7 @@ from defusedxml import DefusedXmlException, ElementTree
 from libs.sandbox.faults import Counters, Faults, FaultSwitch, NewznabFaults
 from libs.sandbox.newznab import Newznab
 from libs.sandbox.posts import ArticleIndex
+from libs.sandbox.prowlarr import Prowlarr
 from libs.sandbox.releases import ReleaseIndex, recipes_of
 from libs.sandbox.studio import Studio
 from libs.sandbox.titles import FEW, load_titles
@@ -57,6 +58,22 @@ async def index(tmp_path: Path) -> AsyncIterator[Index]:
 
 
 @pytest.fixture
+async def prowlarr(tmp_path: Path) -> AsyncIterator[Index]:
+    film = tmp_path / "film.mkv"
+    film.write_bytes(bytes(4500))
+    articles, faults = ArticleIndex(), FaultSwitch()
+    releases = few_releases(articles, film)
+    served = Prowlarr(releases, Studio([], tmp_path, articles, releases), faults, Counters(), api_key="key")
+    with socket.create_server(LISTENER) as listener:
+        server = WebServer(served.handle, listener)
+        served.base_url = server.url
+        serving = asyncio.create_task(server.serve())
+        yield Index(f"{server.url}/prowlarr", faults)
+        server.close()
+        await serving
+
+
+@pytest.fixture
 async def http() -> AsyncIterator[httpx.AsyncClient]:
     async with httpx.AsyncClient(trust_env=False) as client:
         yield client
@@ -93,6 +110,67 @@ async def test_an_item_tells_size_age_and_where_the_nzb_is(index: Index, http: h
         assert facts["imdb"] == "9000001"
         assert facts["usenetdate"] == item.findtext("pubDate")
         assert int(facts["grabs"]) >= 0
+
+
+@pytest.mark.parametrize(
+    ("caps", "params", "available"), [(None, "q,imdbid", "yes"), ("words", "q", "yes"), ("nothing", "", "no")]
+)
+async def test_caps_can_be_less(
+    index: Index, http: httpx.AsyncClient, caps, params: str, available: str
+) -> None:
+    index.faults.set(Faults(newznab=NewznabFaults(caps=caps)))
+    told = (await search(http, index, t="caps")).find("searching/movie-search")
+    assert (told.get("supportedParams"), told.get("available")) == (params, available)
+
+
+async def test_it_speaks_torznab(index: Index, http: httpx.AsyncClient) -> None:
+    index.faults.set(Faults(newznab=NewznabFaults(torrents=True)))
+    query = {"t": "movie", "imdbid": "9000001", "apikey": "key"}
+    feed = ElementTree.fromstring((await http.get(f"{index.url}/torznab/api", params=query)).content)
+    names = {a.get("name") for a in feed.iter("{http://torznab.com/schemas/2015/feed}attr")}
+    assert {"size", "imdb", "seeders", "infohash"} <= names
+    assert {item.get("type") for item in feed.iter("enclosure")} == {"application/x-bittorrent"}
+
+
+async def test_it_can_ignore_what_it_is_asked(index: Index, http: httpx.AsyncClient) -> None:
+    index.faults.set(Faults(newznab=NewznabFaults(ignores_parameters=True, says_no_ids=True)))
+    everything = list((await search(http, index, t="movie", imdbid="9000001")).iter("item"))
+    assert len(everything) == 24
+    assert not any("imdb" in attributes(item) for item in everything)
+
+
+@pytest.mark.parametrize(
+    ("query", "count"),
+    [("{imdbid:tt9000001}", 6), ("long intermission", 6), ("{imdbid:tt9000001} hdcam", 1), ("nothing", 0)],
+)
+async def test_prowlarr_searches_by_tokens_and_words(
+    prowlarr: Index, http: httpx.AsyncClient, query: str, count: int
+) -> None:
+    answer = await http.get(
+        f"{prowlarr.url}/api/v1/search", params={"query": query}, headers={"X-Api-Key": "key"}
+    )
+    results = answer.json()
+    assert len(results) == count
+    assert all(result["protocol"] == "usenet" and result["size"] > 4500 for result in results)
+    assert all(
+        result["downloadUrl"].startswith(f"{prowlarr.url}/1/download?apikey=key") for result in results
+    )
+
+
+async def test_prowlarr_leads_to_the_indexer(prowlarr: Index, http: httpx.AsyncClient) -> None:
+    answer = await http.get(f"{prowlarr.url}/1/download?apikey=key&link=abc&file=f")
+    assert (answer.status_code, "/api?t=get&id=abc" in answer.headers["location"]) == (301, True)
+
+
+async def test_prowlarr_wants_its_key(prowlarr: Index, http: httpx.AsyncClient) -> None:
+    assert (await http.get(f"{prowlarr.url}/api/v1/search?query=x")).status_code == 401
+
+
+async def test_it_can_say_when_to_come_again(prowlarr: Index, index: Index, http: httpx.AsyncClient) -> None:
+    for asked, path in ((prowlarr, "/api/v1/search"), (index, "/api")):
+        asked.faults.set(Faults(newznab=NewznabFaults(status=429, retry_after_s=30)))
+        answer = await http.get(f"{asked.url}{path}")
+        assert (answer.status_code, answer.headers["retry-after"]) == (429, "30")
 
 
 async def test_pages_of_a_search_do_not_overlap(index: Index, http: httpx.AsyncClient) -> None:
