@@ -1,4 +1,4 @@
-"""What every section of the settings is, and the one that says how releases are scored."""
+"""What every section of the settings is, and those that say how releases are scored and where texts are asked for."""
 
 import msgspec
 
@@ -46,3 +46,14 @@ def scoring_numbers(scoring: Scoring) -> list[tuple[str, float, float, float]]:
             (f"scoring.{band}[2] (more than the one before)", most, best * 1.001, 100_000),
         ]
     return numbers
+
+
+class OpenSubtitles(Section, frozen=True, kw_only=True):
+    """Without a key it isn't asked; with an account, the account's quota of downloads counts."""
+
+    url: str = "https://api.opensubtitles.com/api/v1"
+    api_key: str = "env:OPENSUBTITLES_API_KEY"
+    username: str = ""
+    password: str = ""
+    languages: tuple[str, ...] = ("en",)
+    """As OpenSubtitles has them (`en`, `pt-br`): searched for when nobody names one."""

@@ -18,7 +18,7 @@ import msgspec
 from msgspec.structs import fields, replace
 
 from libs.common.errors import SettingsError
-from libs.common.sections import BAND_KEYS, Scoring, Section, scoring_numbers
+from libs.common.sections import BAND_KEYS, OpenSubtitles, Scoring, Section, scoring_numbers
 
 ENV_PREFIX = "MATINEE_"
 SERVICES = ("catalog", "indexer", "downloader", "streamer", "janitor")
@@ -53,17 +53,6 @@ class Nats(Section, frozen=True, kw_only=True):
 class Tmdb(Section, frozen=True, kw_only=True):
     url: str = "https://api.themoviedb.org"
     token: str = "env:TMDB_API_KEY"  # noqa: S105  (says where it is, not what it is)
-
-
-class OpenSubtitles(Section, frozen=True, kw_only=True):
-    """Without a key it isn't asked; with an account, the account's quota of downloads counts."""
-
-    url: str = "https://api.opensubtitles.com/api/v1"
-    api_key: str = "env:OPENSUBTITLES_API_KEY"
-    username: str = ""
-    password: str = ""
-    languages: tuple[str, ...] = ("en",)
-    """As OpenSubtitles has them (`en`, `pt-br`): searched for when nobody names one."""
 
 
 class IndexerSettings(Section, frozen=True, kw_only=True):

@@ -13,7 +13,7 @@ import msgspec
 
 from libs.common.errors import ErrorCode, ServiceError
 from libs.common.events import Subtitle, SubtitleQuota
-from libs.common.settings import OpenSubtitles as OpenSubtitlesSettings
+from libs.common.sections import OpenSubtitles as OpenSubtitlesSettings
 from libs.common.subtitles.decoding import FILE_BYTES_MAX
 from libs.common.upstream import Upstream, UpstreamError, origin
 
