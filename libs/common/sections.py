@@ -1,4 +1,4 @@
-"""What every section of the settings is, and those that say how releases are scored and where texts are asked for."""
+"""Base of the settings' sections, and two of them: how releases are scored, where texts are asked for."""
 
 import msgspec
 
