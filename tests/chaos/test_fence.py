@@ -24,6 +24,7 @@ SHORT_LEASE_S = 2.0
 @pytest.fixture
 async def box(tmp_path: Path, bus: Bus, nats_server: NatsServer, internet: Internet) -> AsyncIterator[Box]:
     box = Box(tmp_path / "data", bus, nats_server, internet)
+    box.environment["MATINEE_DOWNLOADER_PUBLISH"] = "original"
     await lease(bus, SHORT_LEASE_S)
     yield box
     for process in box.processes:

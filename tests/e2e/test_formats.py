@@ -123,7 +123,9 @@ def _expect_whole(reel: Reel, screen: Screen, record_property: Record) -> None:
     """It has its full length, what was sought is shown, and its first language sounds."""
     # A rotated film has its numbers on the side; and what begins late, ends late.
     late_s = 0.5 if reel.oddity == "edit-list" else 0.0
-    assert screen.state()["duration_s"] == pytest.approx(content.SECONDS + late_s, abs=0.2)
+    length_s = pytest.approx(content.SECONDS + late_s, abs=0.2)
+    # A film that doesn't say how long it is, and plays as its file, has told it when all of it has come.
+    wait_for(lambda: screen.state()["duration_s"] == length_s, 15, screen.state)
     for to_s in SEEKS_S:
         screen.pause()
         took_ms = screen.seek(to_s)
