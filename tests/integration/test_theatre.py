@@ -104,6 +104,11 @@ def stored(box: Box) -> dict[str, bytes]:
     return {key.removeprefix(PREFIX): data for key, data in box.stored().items()}
 
 
+def film_stored(box: Box) -> dict[str, bytes]:
+    """Without the pictures for the seek bar, which are `test_companions.py`'s."""
+    return {name: data for name, data in stored(box).items() if not name.startswith("sprites")}
+
+
 def workers_of(pid: int) -> list[psutil.Process]:
     """The media processes of an instance, none if either is just ending."""
     with suppress(psutil.NoSuchProcess):
@@ -133,7 +138,7 @@ async def test_what_was_played_is_what_is_published_byte_for_byte(box: Box, film
     assert state.film
     assert (state.film.key, state.film.content_type) == (f"{PREFIX}movie.mp4", "video/mp4")
     assert state.film.playlist_key == f"{PREFIX}movie.m3u8"
-    found = stored(box)
+    found = film_stored(box)
     sidecar = json.loads(found.pop("movie.json"))
     assert (sidecar["container"], sidecar["size_bytes"]) == ("mp4", len(found["movie.mp4"]))
     assert sidecar["media"]["sounds"][0]["codec"] == "ac3"
@@ -149,7 +154,7 @@ async def test_what_was_played_is_what_is_published_byte_for_byte(box: Box, film
 async def test_both_are_kept_if_wanted(box: Box, film: bytes) -> None:
     await box.queue(PREPARED)
     await box.run(MATINEE_DOWNLOADER_PUBLISH="both")
-    found = stored(box)
+    found = film_stored(box)
     del found["movie.json"]
     assert found == prepared(film) | {"original.mkv": film}
     assert box.scratch() == []
@@ -163,7 +168,7 @@ async def test_what_needs_nothing_is_published_as_it_came(
 ) -> None:
     await box.queue(name)
     await box.run(MATINEE_DOWNLOADER_PUBLISH=publish)
-    state, found = await box.state(), stored(box)
+    state, found = await box.state(), film_stored(box)
     key = "movie.mkv" if name == PREPARED else "movie.mp4"
     assert found.keys() == {key, "movie.json"}
     assert found[key] == (film if name == PREPARED else plain_film)
@@ -176,7 +181,7 @@ async def test_what_was_mended_is_prepared_like_what_was_whole(box: Box, film: b
     box.internet.misbehave(nntp={"missing_every": {TORN: 40}})
     await box.queue(TORN)
     await box.run()
-    found = stored(box)
+    found = film_stored(box)
     del found["movie.json"]
     assert found == prepared(film)
     assert box.scratch() == []
@@ -193,7 +198,7 @@ async def test_a_film_that_nobody_can_read_is_published_as_it_is(
     state = await box.state()
     assert (state.is_probed, state.media) == (True, None)
     assert "film_not_readable" in said
-    assert stored(box)["movie.mkv"] == broken
+    assert film_stored(box)["movie.mkv"] == broken
 
 
 async def test_a_media_process_that_is_killed_once_changes_nothing(box: Box, film: bytes) -> None:
@@ -204,7 +209,7 @@ async def test_a_media_process_that_is_killed_once_changes_nothing(box: Box, fil
     for worker in workers_of(instance.pid):
         worker.kill()
     await box.until(Phase.READY)
-    found = stored(box)
+    found = film_stored(box)
     del found["movie.json"]
     assert found == prepared(film)
 
@@ -220,7 +225,7 @@ async def test_one_that_dies_again_and_again_costs_no_film(box: Box, film: bytes
                 with suppress(psutil.NoSuchProcess):
                     worker.kill()
             await asyncio.sleep(0.02)
-    found = stored(box)
+    found = film_stored(box)
     assert found.keys() == {"movie.mkv", "movie.json"}
     assert found["movie.mkv"] == film
     await instance.communicate()
@@ -248,7 +253,7 @@ async def test_an_instance_killed_while_it_publishes_is_followed_by_one_that_doe
     box.internet.misbehave()
     await box.run()
     assert (await box.state()).delivery > 1
-    found = stored(box)
+    found = film_stored(box)
     del found["movie.json"]
     assert found == prepared(film)
     # The nest of the dead one is the launcher's to sweep.

@@ -76,9 +76,10 @@ class PlaySession(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
     """`streamUrl` and what is below it answers GET and HEAD, without credentials; 400 while not `playable`.
 
     `mode`: `file` plays `streamUrl` itself, with ranges; `hls` plays `{streamUrl}/movie.m3u8`, which has
-    `video.m3u8` and `sound-{k}.m3u8`; null while not `playable`: ask again. In both there may be, by the
-    numbers of `media`, `text-{k}.vtt`, `text-{k}.ass`, `text-{k}.sup`, and `sprites.vtt`. `plan` and `media`
-    are null if nobody knows what is inside. With a plan `cannot` the file is there for other players.
+    `video.m3u8`, `sound-{k}.m3u8` and, by the numbers of `media`, `text-{k}.m3u8` (WebVTT in pieces); null
+    while not `playable`: ask again. A ready film of mode `hls` has `text-{k}.vtt`, `text-{k}.ass` for what is
+    ASS, and `sprites.vtt` too. `plan` and `media` are null if nobody knows what is inside. With a plan
+    `cannot` the file is there for other players.
     409 of any address: another release, or another form of this one; start a new session and go on there.
     """
 

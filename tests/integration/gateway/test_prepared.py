@@ -92,6 +92,8 @@ async def published(house: Running, bus: Bus, story: Story, data: Path) -> Files
         "movie.m3u8": b"#EXTM3U\n#EXT-X-STREAM-INF:BANDWIDTH=1\nvideo.m3u8\n",
         "video.m3u8": "\n".join([*lines, "#EXT-X-ENDLIST", ""]).encode(),
         "text-0.vtt": b"WEBVTT\n\nstored",
+        "text-0.m3u8": b"#EXTM3U\n#EXTINF:60.0,\ntext-0.vtt\n#EXT-X-ENDLIST\n",
+        "text-1.m3u8": b"#EXTM3U\n#EXTINF:60.0,\nmovie.mp4\n",
         "sound-0.m3u8": b"#EXTM3U\nhttps://elsewhere.example/x\n",
         "movie.mp4": FILM,
         "sprites-0.jpg": b"jpeg",
@@ -218,6 +220,11 @@ async def test_a_ready_film_is_read_from_the_store_by_its_playlist(
     assert (await stranger.get(begin[0], headers={"range": "bytes=4-43"})).content == INIT
     text = await stranger.get(f"{url}/text-0.vtt")
     assert (text.content, text.headers["content-type"]) == (b"WEBVTT\n\nstored", "text/vtt")
+    texts = await stranger.get(f"{url}/text-0.m3u8")
+    assert texts.text.splitlines()[-2:] == ["text-0.vtt", "#EXT-X-ENDLIST"]
+    # For who began while it was fetched in pieces.
+    assert (await stranger.get(f"{url}/text-0-7.vtt")).content == text.content
+    assert refusal(await stranger.get(f"{url}/text-1.m3u8")) == (502, "STORAGE_ERROR")
     sprites = await stranger.get(f"{url}/sprites-0.jpg")
     assert sprites.status_code == 307
     assert (await stranger.get(sprites.headers["location"])).content == b"jpeg"
