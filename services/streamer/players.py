@@ -6,8 +6,6 @@ from typing import Literal
 import msgspec
 from prometheus_client import Counter, Histogram
 
-from services.streamer.limits import TooMuch
-
 PlayerEventKind = Literal["first_frame", "buffering", "fallback", "error"]
 
 BURST = 30
@@ -39,8 +37,9 @@ class PlayerEvents:
         self._accounts: dict[str, _Account] = {}
 
     def tell(self, session: str, kind: PlayerEventKind, value_ms: float | None) -> None:
-        """Count an event of this signed-in session. Raises TooMuch, and counts nothing, if there are many."""
-        self._admit(session)
+        """Count an event of this signed-in session; beyond BURST at once and one in EVERY_S none."""
+        if not self._is_admitted(session):
+            return
         match kind:
             case "first_frame":
                 if value_ms is not None:
@@ -53,7 +52,7 @@ class PlayerEvents:
             case "error":
                 PLAYER_ERRORS.inc()
 
-    def _admit(self, session: str) -> None:
+    def _is_admitted(self, session: str) -> bool:
         now = self._clock()
         account = self._accounts.pop(session, _Account(BURST, now))
         left = min(BURST, account.left + (now - account.at) / EVERY_S)
@@ -61,7 +60,4 @@ class PlayerEvents:
         self._accounts[session] = _Account(left - is_admitted, now)
         if len(self._accounts) > SESSIONS_MAX:
             del self._accounts[next(iter(self._accounts))]
-        if not is_admitted:
-            raise TooMuch(
-                "The player tells too much at once; the film isn't affected.", retry_after_s=int(EVERY_S)
-            )
+        return is_admitted

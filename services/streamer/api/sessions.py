@@ -138,7 +138,7 @@ class SessionsController(Controller):
         player_events: NamedDependency[PlayerEvents],
         data: JSONBody[PlayerEvent],
     ) -> None:
-        """Counted for /metrics. 429 beyond 30 at once and one in two seconds: drop them then."""
+        """Counted for /metrics; beyond 30 at once and one in two seconds it is taken, and not counted."""
         visitor = cast("Visitor", request.auth)
         allowed = await showings.read(data.session_id)
         if allowed.session != visitor.session:
