@@ -33,7 +33,12 @@ ASS = 1
 @pytest.fixture(scope="module")
 def film(shared_internet: Internet, tmp_path_factory: pytest.TempPathFactory) -> bytes:
     """SubRip, ASS, SubRip without a line, and pictures; the first picture isn't at the clock's zero."""
-    tracks = [("subrip", LINES), ("ass", SCRIPT), ("subrip", []), ("hdmv_pgs_subtitle", [])]
+    tracks: list[tuple[str, Lines]] = [
+        ("subrip", LINES),
+        ("ass", SCRIPT),
+        ("subrip", []),
+        ("hdmv_pgs_subtitle", []),
+    ]
     content = subtitled(
         "matroska", tracks, seconds=SECONDS, first_ms=FIRST_MS, languages={ASS: "fre"}, is_noisy=True
     ).getvalue()
