@@ -48,7 +48,6 @@ class Recipe:
     late_s: float = 0.0
     short_s: float = 0.0
     start_s: int = 0
-    picture_late_s: int = 0
     is_variable: bool = False
     is_piped: bool = False
     rotation: int = 0
@@ -105,8 +104,7 @@ def _pictures(stream: VideoStream, recipe: Recipe) -> list[AnyPacket]:
         for plane in frame.planes:
             start = number * 131 % (WIDTH * HEIGHT)
             plane.update(grain[start : start + plane.buffer_size])
-        at = number + (recipe.start_s + recipe.picture_late_s) * FRAMES_PER_S
-        frame.pts, frame.time_base = at, Fraction(1, FRAMES_PER_S)
+        frame.pts, frame.time_base = number + recipe.start_s * FRAMES_PER_S, Fraction(1, FRAMES_PER_S)
         packets += stream.encode(frame)
     return packets + stream.encode(None)
 

@@ -1,7 +1,6 @@
 """MP4 boxes (ISO/IEC 14496-12): read those that a muxer wrote, write those of a fragmented film."""
 
 import struct
-import sys
 from collections.abc import Iterator, Sequence
 from typing import BinaryIO, Literal
 
@@ -9,7 +8,7 @@ import msgspec
 
 MOVIE_TIMESCALE = 1000
 TOP_LEVEL_MAX = 64
-"""So many boxes are looked at side by side: a film has some five at its top, and one for each track."""
+"""A film has some five boxes at its top; one in fragments is known as such by its first moof."""
 _UNITY_MATRIX = struct.pack(">9i", 0x10000, 0, 0, 0, 0x10000, 0, 0, 0, 0x40000000)
 _SYNC, _NOT_SYNC = 0x02000000, 0x01010000
 """Sample flags, §8.8.3.1: depends on no other; depends on others and is no place to begin."""
@@ -69,55 +68,37 @@ def descend(data: bytes, *path: bytes) -> bytes | None:
 
 
 def is_faststart(film: BinaryIO) -> bool:
-    """Whether an MP4's index lies before its pictures, it is not one in fragments, and each track is shown
-    from one place on to its end: of edit lists that do more, browsers make different durations."""
-    for kind, begin, end in _boxes_of(film, 0, sys.maxsize):
-        if kind == b"moov":
-            return _is_plain(film, begin, end)
-        if kind in (b"mdat", b"moof"):
-            return False
-    return False
-
-
-def _is_plain(film: BinaryIO, at: int, end: int) -> bool:
-    for kind, *inside in _boxes_of(film, at, end):
-        if kind == b"mvex" or (kind == b"trak" and not _is_shown_through(film, *inside)):
-            return False
-    return True
-
-
-def _is_shown_through(film: BinaryIO, at: int, end: int) -> bool:
-    """Whether a track's edit list is nothing but one edit that skips what lies before a place."""
-    for kind, begin, stop in _boxes_of(film, at, end):
-        if kind == b"edts":
-            lists = [place for name, place, _ in _boxes_of(film, begin, stop) if name == b"elst"]
-            return all(_is_one_skip(film, place) for place in lists)
-    return True
-
-
-def _is_one_skip(film: BinaryIO, at: int) -> bool:
-    film.seek(at)
-    body = film.read(28).ljust(28, b"\0")
-    count = struct.unpack_from(">I", body, 4)[0]
-    media_time = struct.unpack_from(*((">q", body, 16) if body[0] else (">i", body, 12)))[0]
-    return count == 0 or (count == 1 and media_time >= 0)
-
-
-def _boxes_of(film: BinaryIO, at: int, end: int) -> Iterator[tuple[bytes, int, int]]:
-    """Kind, and where the body begins and ends, of the first boxes between two places."""
+    """Whether an MP4's index lies before its pictures, and the film is not one in fragments."""
+    at = 0
     for _ in range(TOP_LEVEL_MAX):
         film.seek(at)
         head = film.read(16)
-        if at + 8 > end or len(head) < 8:
-            return
+        if len(head) < 8:
+            return False
         size, kind = struct.unpack_from(">I4s", head)
-        begin = at + 8
         if size == 1 and len(head) == 16:
-            begin, size = at + 16, struct.unpack_from(">Q", head, 8)[0]
-        if size < begin - at:
-            return
-        yield kind, begin, min(at + size, end)
+            size = struct.unpack_from(">Q", head, 8)[0]
+        if kind == b"moov":
+            return not _is_fragmented(film, at + 8, at + size)
+        if kind in (b"mdat", b"moof") or size < 8:
+            return False
         at += size
+    return False
+
+
+def _is_fragmented(film: BinaryIO, at: int, end: int) -> bool:
+    for _ in range(TOP_LEVEL_MAX):
+        film.seek(at)
+        head = film.read(8)
+        if at + 8 > end or len(head) < 8:
+            return False
+        size, kind = struct.unpack_from(">I4s", head)
+        if kind == b"mvex":
+            return True
+        if size < 8:
+            return False
+        at += size
+    return False
 
 
 FILE_TYPE = box(b"ftyp", b"iso6", struct.pack(">I", 0), b"iso6", b"cmfc", b"mp41")

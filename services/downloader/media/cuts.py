@@ -23,9 +23,6 @@ SEGMENT_MAX_S = 60
 KEYS_MAX = 500_000
 HEAD_PICTURES, HEAD_PICTURES_MAX = 16, 64
 """How many pictures are read to know where the film begins; how many to meet every sound's first packet."""
-HELD_MIN_S, HELD_MAX_S = Fraction(1, 10), 10
-"""By how much sound must begin before the picture for the first picture to be held from there on; where it is
-more, the sound before the picture is left out."""
 _INDEXED: Final = ("matroska", "mov", "avi", "flv")
 _BY_DECODING: Final = ("mov", "avi")
 _BY_BYTES: Final = ("mpegts", "mpeg")
@@ -45,7 +42,7 @@ class Cuts(msgspec.Struct, frozen=True, kw_only=True):
     is_by_decoding: bool
     offset: int
     base: int
-    """The film's zero: the first picture's time of showing, or an earlier one from which on it is held."""
+    """The first picture's time of showing: the film's zero."""
     end: int
 
     def key(self, number: int) -> int:
@@ -93,19 +90,7 @@ def read_head(container: InputContainer, picture: VideoStream) -> Head:
             break
     if not shown:
         raise Unreadable("The film's picture has no beginning. Another release may be whole.")
-    first = min(shown[:HEAD_PICTURES])
-    return Head(_held_from(container, picture, first, sounds), offset, sounds)
-
-
-def _held_from(
-    container: InputContainer, picture: VideoStream, first: int, sounds: dict[int, list[int]]
-) -> int:
-    """Where the sound begins, if that is a good deal before the first picture; a codec's priming aside."""
-    time_base = picture.time_base or Fraction(1, 1000)
-    heard_s = [min(times) * (container.streams[index].time_base or 0) for index, times in sounds.items()]
-    begin_s = max(min(heard_s, default=Fraction(0)), Fraction(0))
-    is_held = heard_s and HELD_MIN_S < first * time_base - begin_s <= HELD_MAX_S
-    return int(begin_s / time_base) if is_held else first
+    return Head(min(shown[:HEAD_PICTURES]), offset, sounds)
 
 
 class NeedsReading(Unreadable):

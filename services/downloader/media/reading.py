@@ -33,7 +33,6 @@ class Window(msgspec.Struct, frozen=True):
     following: list[AnyPacket]
     sounds: dict[int, list[AnyPacket]]
     size_bytes: int
-    is_first: bool = False
 
 
 class Tracks(msgspec.Struct, frozen=True, kw_only=True):
@@ -193,7 +192,7 @@ class _Gathering:
         return self._later
 
     def window(self) -> Window:
-        return Window(self.pictures, self._following, self._sounds, self._size_bytes, self._is_first)
+        return Window(self.pictures, self._following, self._sounds, self._size_bytes)
 
     def add(self, packet: AnyPacket) -> None:
         self._size_bytes += packet.size

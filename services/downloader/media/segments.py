@@ -38,12 +38,9 @@ def picture_piece(
     """Each picture is decoded at the time at which the one in its place, in order of showing, is shown, or
     earlier: so a segment needs no times of decoding (Matroska has none), and segments follow each other
     without a gap. The times of showing are `lead` (in the timescale) late, which the track's edit list makes
-    good: none is shown before it is decoded, because players disagree about what that means. The film's first
-    picture is shown from the film's zero, `base`, on."""
+    good: none is shown before it is decoded, because players disagree about what that means."""
     scale = picture_timescale(time_base) * time_base
     times = [int((shown_at(packet) or 0) * scale) for packet in window.pictures]
-    if window.is_first:
-        times[times.index(min(times))] = int(base * scale)
     decoded = _decoding_times(times, lead)
     following = [int((shown_at(packet) or 0) * scale) for packet in window.following]
     durations = [after - before for before, after in pairwise(decoded)]

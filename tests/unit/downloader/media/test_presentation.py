@@ -335,15 +335,3 @@ def test_published_playlists_point_into_the_movie() -> None:
         part = whole[int(offset) : int(offset) + int(length)]
         assert part == presentation.segment("video", number)
     assert at == len(whole)
-
-
-def test_sound_that_begins_before_the_picture_is_kept_and_the_first_picture_held() -> None:
-    source = film(Recipe(picture_late_s=1))
-    presentation = open_presentation(source)
-    assert presentation.duration_s == pytest.approx(16, abs=0.25)
-    assert presentation.start_s == pytest.approx(0, abs=0.03)
-    init, numbers = presentation.init("video"), range(presentation.segments)
-    segments = [presentation.segment("video", number) for number in numbers]
-    times = sorted(time - edited_s(init) for time in shown_in_boxes(segments, timescale(init)))
-    assert times[:3] == pytest.approx([0, 1.1, 1.2], abs=0.03)
-    assert rows_of(presentation.segment("sound-0", 0))[0] <= 1024

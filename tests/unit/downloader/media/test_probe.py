@@ -8,7 +8,7 @@ import pytest
 
 from libs.common.media import Sound
 from services.downloader.errors import Unreadable
-from services.downloader.media.boxes import box, full_box, is_faststart
+from services.downloader.media.boxes import box, is_faststart
 from services.downloader.media.presentation import open_presentation
 from services.downloader.media.probe import probe
 from tests.support.media_films import Recipe, film
@@ -61,29 +61,6 @@ def test_the_sounds() -> None:
 )
 def test_an_mp4_whose_index_lies_first(boxes: list[bytes], expected: bool) -> None:
     assert is_faststart(io.BytesIO(b"".join(boxes))) is expected
-
-
-@pytest.mark.parametrize(
-    ("edits", "expected"),
-    [
-        ([], True),
-        ([(0, 10, 2048)], True),
-        ([(1, 10, 2048)], True),
-        ([(0, 500, -1), (0, 10, 0)], False),
-        ([(0, 500, -1)], False),
-        ([(1, 500, -1)], False),
-        ([(0, 10, 0), (0, 10, 9000)], False),
-    ],
-)
-def test_an_mp4_whose_edit_list_does_more_than_skip_a_beginning(
-    edits: list[tuple[int, int, int]], expected: bool
-) -> None:
-    version = edits[0][0] if edits else 0
-    rows = [struct.pack(">qqI" if version else ">iiI", *edit[1:], 1 << 16) for edit in edits]
-    edit_list = full_box(b"elst", version, 0, struct.pack(">I", len(rows)), *rows)
-    track = box(b"trak", box(b"tkhd", bytes(84)), box(b"edts", edit_list), box(b"mdia"))
-    moov = box(b"moov", box(b"mvhd", bytes(100)), box(b"trak", box(b"tkhd")), track)
-    assert is_faststart(io.BytesIO(box(b"ftyp") + moov + box(b"mdat"))) is expected
 
 
 def test_boxes_that_lie_about_their_size() -> None:
