@@ -15,8 +15,8 @@ _SYNC, _NOT_SYNC = 0x02000000, 0x01010000
 
 
 class TrackHeader(msgspec.Struct, frozen=True, kw_only=True):
-    """What `moov` says about one track. `entry` is a whole `stsd` box; `lead` the time, in `timescale`, by
-    which all its samples are shown too late by their own tables: an edit list makes it good."""
+    """What `moov` says about one track. `entry` is a whole `stsd` box; `lead` the time, in `timescale`, that
+    its first sample lies before the film's beginning: an edit list hides it."""
 
     track_id: int
     handler: Literal["vide", "soun"]

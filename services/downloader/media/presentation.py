@@ -121,7 +121,7 @@ class Presentation:
         window = self._window(number)
         if isinstance(track, Picture):
             base = round(self._zero_s / track.time_base)
-            made = picture_piece(window, base, track.time_base, track.payload, track.header.lead)
+            made = picture_piece(window, base, track.time_base, track.payload)
             begin, samples = made.begin, made.samples
         elif isinstance(track, ConvertedSound):
             begin, samples = self._converted(track, window, number)

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Sequence
 from fractions import Fraction
-from itertools import accumulate, pairwise
+from itertools import pairwise
 
 import msgspec
 
@@ -14,9 +14,6 @@ from .sound import Grid
 
 LEAD_MAX_SAMPLES = 4096
 """Sound that lies before the first picture is kept for this long: a codec's priming. The rest is dropped."""
-PICTURE_LEAD_S = Fraction(1, 2)
-"""So long before it is shown a picture may have to be decoded: twelve of them at 24 a second. It is the same
-for every film that can need it: what one needs in truth is known only when all of it has been read."""
 
 
 class Piece(msgspec.Struct, frozen=True):
@@ -33,30 +30,22 @@ def picture_timescale(time_base: Fraction) -> int:
 
 
 def picture_piece(
-    window: Window, base: int, time_base: Fraction, payload: Callable[[AnyPacket], bytes], lead: int
+    window: Window, base: int, time_base: Fraction, payload: Callable[[AnyPacket], bytes]
 ) -> Piece:
-    """Each picture is decoded at the time at which the one in its place, in order of showing, is shown, or
-    earlier: so a segment needs no times of decoding (Matroska has none), and segments follow each other
-    without a gap. The times of showing are `lead` (in the timescale) late, which the track's edit list makes
-    good: none is shown before it is decoded, because players disagree about what that means."""
+    """Each picture is decoded at the time at which the one in its place, in order of showing, is shown: so
+    a segment needs no times of decoding (Matroska has none), and segments follow each other without a gap."""
     scale = picture_timescale(time_base) * time_base
-    times = [int((shown_at(packet) or 0) * scale) for packet in window.pictures]
-    decoded = _decoding_times(times, lead)
-    following = [int((shown_at(packet) or 0) * scale) for packet in window.following]
+    times = [shown_at(packet) or 0 for packet in window.pictures]
+    decoded = sorted(times)
+    following = [shown_at(packet) or 0 for packet in window.following]
     durations = [after - before for before, after in pairwise(decoded)]
-    usual = durations[-1] if durations else max(int((window.pictures[0].duration or 0) * scale), 1)
+    usual = durations[-1] if durations else max(window.pictures[0].duration or 0, 1)
     durations.append(max(0, min(following) - decoded[-1]) if following else usual)
     samples = [
-        Sample(duration, payload(packet), packet.is_keyframe, time + lead - decoded_at)
+        Sample(int(duration * scale), payload(packet), packet.is_keyframe, int((time - decoded_at) * scale))
         for packet, time, decoded_at, duration in zip(window.pictures, times, decoded, durations, strict=True)
     ]
-    return Piece(decoded[0] - int(base * scale), samples)
-
-
-def _decoding_times(times: Sequence[int], lead: int) -> list[int]:
-    """Rising; the first is the earliest of `times`, and none is more than `lead` after its own time."""
-    latest = [min(place, time + lead) for place, time in zip(sorted(times), times, strict=True)]
-    return list(accumulate(reversed(latest), min))[::-1]
+    return Piece(int((decoded[0] - base) * scale), samples)
 
 
 def sound_piece(

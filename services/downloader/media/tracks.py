@@ -18,12 +18,10 @@ from .entries import converted_entry, entry_of, picture_string
 from .opening import AnyPacket, codec_name
 from .playlists import Rendition
 from .probe import SOUNDS_MAX
-from .segments import LEAD_MAX_SAMPLES, PICTURE_LEAD_S, length_prefixed, picture_timescale
+from .segments import LEAD_MAX_SAMPLES, length_prefixed, picture_timescale
 from .sound import BITS_PER_S, FRAME, Converter, Grid
 
 _COPIED_PICTURES = frozenset({"h264", "hevc", "av1", "vp9"})
-_REORDERED = frozenset({"h264", "hevc"})
-"""Whose pictures are stored in another order than they are shown in."""
 _COPIED_SOUNDS = frozenset({"aac", "flac", "opus"})
 _COPIED_AAC = frozenset({"LC", "HE-AAC", "HE-AACv2"})
 _OPUS_FRAME = 960
@@ -86,7 +84,6 @@ def picture_track(stream: VideoStream, media: Media) -> Picture:
             matrix=entry.matrix,
             width_16_16=entry.width_16_16,
             height_16_16=entry.height_16_16,
-            lead=int(PICTURE_LEAD_S * picture_timescale(time_base)) if codec in _REORDERED else 0,
         ),
         time_base=time_base,
         payload=_prefixed if is_annex_b else bytes,

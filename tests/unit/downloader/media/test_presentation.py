@@ -7,8 +7,7 @@ import random
 import struct
 from array import array
 from collections.abc import Iterator
-from fractions import Fraction
-from itertools import accumulate, pairwise
+from itertools import pairwise
 
 import av
 import pytest
@@ -16,8 +15,6 @@ import pytest
 from services.downloader.errors import Unreadable
 from services.downloader.media.boxes import children, descend
 from services.downloader.media.presentation import NeedsReading, Presentation, open_presentation
-from services.downloader.media.reading import Window
-from services.downloader.media.segments import picture_piece
 from tests.support.media_films import Heard, Recipe, film
 
 COPIED = {
@@ -76,15 +73,6 @@ def shown_in_boxes(segments: list[bytes], timescale: int) -> list[float]:
     return times
 
 
-def edited_s(init: bytes) -> float:
-    """By how much the track's edit list has all of it shown earlier."""
-    edits = descend(init, b"moov", b"trak", b"edts", b"elst")
-    if edits is None:
-        return 0.0
-    assert struct.unpack_from(">II", edits) == (0, 1)
-    return struct.unpack_from(">i", edits, 12)[0] / timescale(init)
-
-
 def rows_of(segment: bytes) -> tuple[int, list[tuple[int, int, int, int]]]:
     begin = descend(segment, b"moof", b"traf", b"tfdt")
     run = descend(segment, b"moof", b"traf", b"trun")
@@ -121,34 +109,10 @@ def test_every_copied_packet_is_there_once_and_unchanged(made: tuple[io.BytesIO,
 def test_pictures_are_shown_when_the_film_shows_them(made: tuple[io.BytesIO, Presentation]) -> None:
     source, presentation = made
     segments = [presentation.segment("video", number) for number in range(presentation.segments)]
-    init = presentation.init("video")
-    times = [time - edited_s(init) for time in shown_in_boxes(segments, timescale(init))]
+    times = shown_in_boxes(segments, timescale(presentation.init("video")))
     before = [time for time, _ in packets(source, "video")]
     assert times == pytest.approx([time - min(before) for time in before], abs=1e-4)
     assert min(before) == pytest.approx(presentation.start_s)
-
-
-def test_no_picture_is_shown_before_it_is_decoded(made: tuple[io.BytesIO, Presentation]) -> None:
-    # FFmpeg and all that is made of it would show the whole track later, and the sound not.
-    _, presentation = made
-    for number in range(presentation.segments):
-        _, rows = rows_of(presentation.segment("video", number))
-        assert min(struct.unpack("i", struct.pack("I", offset))[0] for *_, offset in rows) >= 0
-
-
-def test_pictures_that_are_shown_long_after_they_are_stored_keep_their_times() -> None:
-    source = film(Recipe(b_frames=8, video_options={"x264-params": "bframes=8:b-adapt=0:b-pyramid=strict"}))
-    with av.open(source) as container:
-        kept = [packet for packet in container.demux(video=0) if packet.size]
-    for lead in (0, 100, 1000):
-        window = Window(kept[:20], kept[20:], {}, 0)
-        piece = picture_piece(window, 0, Fraction(1, 1000), bytes, lead * 10)
-        at = list(accumulate((sample.duration for sample in piece.samples), initial=piece.begin))
-        shown = [place + sample.offset for place, sample in zip(at, piece.samples, strict=False)]
-        assert shown == [((packet.pts or 0) + lead) * 10 for packet in kept[:20]]
-        assert at[-1] == min(packet.pts or 0 for packet in kept[20:]) * 10
-        assert min(sample.offset for sample in piece.samples) >= 0
-        assert min(sample.duration for sample in piece.samples) >= 0
 
 
 def test_segments_follow_each_other_without_gap_or_overlap(made: tuple[io.BytesIO, Presentation]) -> None:
