@@ -27,8 +27,13 @@ _Rank = tuple[bool, bool, int, bool, float, int, int, str]
 def choose(
     candidates: Sequence[Candidate], wanted: Quality
 ) -> tuple[Candidate | None, tuple[Candidate, ...]]:
-    """The one to take and at most five to try after it."""
-    takeable = ordered([candidate for candidate in candidates if candidate.score.total > 0], wanted)
+    """The one to take and at most five to try after it.
+
+    If nothing is left but what has failed before, that is tried again: somebody asks, and servers change.
+    """
+    fit = [candidate for candidate in candidates if candidate.score.total > 0]
+    failed = [candidate for candidate in candidates if rules.only_failed_before(candidate.score.checks)]
+    takeable = ordered(fit or failed, wanted)
     return (takeable[0], takeable[1 : 1 + ALTERNATIVES_MAX]) if takeable else (None, ())
 
 

@@ -13,6 +13,7 @@ from services.indexer.offers import Offer
 
 RUNTIME = "runtime"
 """The one rule whose breach is a doubt: runtimes are told wrong, too."""
+HISTORY = "history"
 DOUBTS = frozenset({RUNTIME})
 LEAST_BYTES_PER_MIN = 750_000
 """100 kbit/s: hardly a whole film in less. It is what the downloader goes by, too."""
@@ -39,6 +40,11 @@ def doubts(found: tuple[Check, ...]) -> tuple[str, ...]:
         for check in found
         if not check.passed and check.rule in DOUBTS
     )
+
+
+def only_failed_before(found: tuple[Check, ...]) -> bool:
+    """Whether nothing speaks against it but that it was tried in vain."""
+    return {check.rule for check in found if not check.passed and check.rule not in DOUBTS} == {HISTORY}
 
 
 def _sentence(check: Check) -> str:
@@ -124,7 +130,7 @@ def _history(_offer: Offer, basis: Basis) -> Check:
         and days > 0
     )
     value = f"it failed on {verdict.at:%Y-%m-%d}: {verdict.message}" if verdict and dead else "none"
-    return Check(rule="history", passed=not dead, value=value, limit=f"no failure in {days:g} days")
+    return Check(rule=HISTORY, passed=not dead, value=value, limit=f"no failure in {days:g} days")
 
 
 def _grabs(offer: Offer, basis: Basis) -> Check:

@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 
 from libs.common.events import Candidate, Quality
 from services.indexer import choice
+from services.indexer.learned import Verdict
 from services.indexer.offers import Offer
 from tests.unit.indexer.test_scoring import GB, NOW, QUALITIES, offer, offers, scored
 
@@ -63,6 +64,19 @@ def test_what_is_better_and_what_decides(
     assert ids([pick, *alternatives]) == ["rel_1", "rel_0"]
     assert because in pick.score.decided_by
     assert alternatives[0].score.decided_by == ""
+
+
+def test_what_has_failed_is_tried_again_only_if_nothing_else_is_left() -> None:
+    verdict = Verdict(
+        kind="dead", release_id="rel_1", indexer="Sandbox", size_bytes=GB, message="Gone.", at=NOW
+    )
+    dead, other = scored(offer(release_id="rel_1"), verdict=verdict), scored(offer(release_id="rel_2"))
+    filmed = scored(offer(release_id="rel_3", source="CAM"), verdict=verdict)
+    assert choice.choose([dead, other, filmed], "1080p") == (other, ())
+    pick, alternatives = choice.choose([dead, filmed], "1080p")
+    assert pick
+    assert ids([pick, *alternatives]) == ["rel_1"]
+    assert choice.choose([filmed], "1080p") == (None, ())
 
 
 def test_alike_in_everything_the_ids_decide() -> None:
