@@ -2,7 +2,7 @@
 
 import random
 import zlib
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
 import pytest
@@ -62,8 +62,10 @@ def posted(volumes: Sequence[bytes], stem: str = "a.film") -> list[tuple[str, by
     return [(f"{stem}.part{number:03}.rar", data) for number, data in enumerate(volumes, 1)]
 
 
-async def opened(files: Sequence[tuple[str, bytes]], spool: Path, **more: object) -> MemorySource:
-    source = MemorySource(files, spool, article_bytes=ARTICLE_BYTES, **more)  # type: ignore[arg-type]
+async def opened(
+    files: Sequence[tuple[str, bytes]], spool: Path, holes: Mapping[int, Sequence[Span]] | None = None
+) -> MemorySource:
+    source = MemorySource(files, spool, holes=holes, article_bytes=ARTICLE_BYTES)
     await source.open()
     return source
 
