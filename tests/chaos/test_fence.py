@@ -27,10 +27,7 @@ async def box(tmp_path: Path, bus: Bus, nats_server: NatsServer, internet: Inter
     box.environment["MATINEE_DOWNLOADER_PUBLISH"] = "original"
     await lease(bus, SHORT_LEASE_S)
     yield box
-    for process in box.processes:
-        if process.returncode is None:
-            process.kill()
-        await process.communicate()
+    await box.close()
 
 
 async def lease(bus: Bus, seconds: float) -> None:

@@ -44,10 +44,7 @@ async def box(tmp_path: Path, bus: Bus, nats_server: NatsServer, internet: Inter
     stream, config = streams.CONSUMERS[streams.DOWNLOADS]
     await bus.js.add_consumer(stream, replace(config, ack_wait=LEASE_S))
     yield box
-    for process in box.processes:
-        if process.returncode is None:
-            process.kill()
-        await process.communicate()
+    await box.close()
 
 
 def kill_when(pid: int, seen: Callable[[], Any]) -> None:

@@ -26,7 +26,7 @@ from services.downloader.decrypted import Layers
 from services.downloader.describe import describe
 from services.downloader.errors import ArchiveRefused, NzbRefused, ReleaseError
 from services.downloader.extents import Extent, VirtualFile
-from services.downloader.media import pgs, timed_text
+from services.downloader.media import timed_text
 from services.downloader.repair.blocks import damaged_slices
 from services.downloader.repair.packets import description, parse
 from services.downloader.source import Span, Urgency
@@ -251,7 +251,6 @@ _MARKUP = re.compile(r"</?(?:i|b|u|ruby|rt|c)(?:\.[a-z_]+)*>")
 
 def subtitles(data: bytes) -> None:
     """A file as it is, and the same bytes as packets of a film."""
-    pgs.framed(data, len(data))
     _read_only(timed_text.marked(data).text)
     try:
         vtt = as_webvtt(data)

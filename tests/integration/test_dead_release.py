@@ -20,10 +20,7 @@ async def box(tmp_path: Path, bus: Bus, nats_server: NatsServer, internet: Inter
     box = Box(tmp_path / "data", bus, nats_server, internet)
     yield box
     internet.misbehave()
-    for process in box.processes:
-        if process.returncode is None:
-            process.kill()
-        await process.communicate()
+    await box.close()
 
 
 async def test_a_dead_release_is_left_long_before_it_is_fetched(box: Box, tmp_path: Path) -> None:

@@ -65,10 +65,7 @@ async def box(
 ) -> AsyncIterator[Box]:
     box = Box(tmp_path / "data", bus, nats_server, internet)
     yield box
-    for process in box.processes:
-        if process.returncode is None:
-            process.kill()
-        await process.communicate()
+    await box.close()
 
 
 @pytest.mark.parametrize("release", RELEASES)

@@ -27,10 +27,7 @@ async def box(tmp_path: Path, bus: Bus, nats_server: NatsServer, internet: Inter
     # What comes is compared with what was posted; what browsers get instead is `test_theatre`'s.
     box.environment["MATINEE_DOWNLOADER_PUBLISH"] = "original"
     yield box
-    for process in box.processes:
-        if process.returncode is None:
-            process.kill()
-        await process.communicate()
+    await box.close()
 
 
 @pytest.mark.parametrize(("title", "movie", "extension"), [(PLAIN, 900002, "mkv"), (PACKED, 900001, "mkv")])

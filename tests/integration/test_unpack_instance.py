@@ -23,10 +23,7 @@ FILM = EBML + bytes(range(256)) * 20_000
 async def box(tmp_path: Path, bus: Bus, nats_server: NatsServer, internet: Internet) -> AsyncIterator[Box]:
     box = Box(tmp_path / "data", bus, nats_server, internet)
     yield box
-    for process in box.processes:
-        if process.returncode is None:
-            process.kill()
-        await process.communicate()
+    await box.close()
 
 
 def post(box: Box, directory: Path, title: str, files: Files) -> None:

@@ -74,6 +74,13 @@ class Box:
         self.processes.append(process)
         return process
 
+    async def close(self) -> None:
+        """Ends every instance that still runs."""
+        for process in self.processes:
+            if process.returncode is None:
+                process.kill()
+            await process.communicate()
+
     async def run(self, **environment: str) -> str:
         """An instance from its start to its end; what it logged."""
         process = await self.start(**environment)

@@ -25,7 +25,7 @@ from libs.common.subtitles.markup import Marked, Style, from_subrip, from_webvtt
 from libs.common.subtitles.webvtt import document as written
 from services.downloader.errors import Unreadable
 
-from . import pgs, timed_text
+from . import timed_text
 from .opening import codec_name, opened, picture_stream, translated
 from .text_files import TextStretch
 
@@ -37,7 +37,6 @@ _PACKET_BYTES_MAX: Final = 64 << 10
 """Of one cue of text."""
 _SUBRIP: Final = frozenset({"subrip", "srt", "text"})
 _ASS: Final = frozenset({"ass", "ssa"})
-_PGS: Final = frozenset({"hdmv_pgs_subtitle", "pgssub"})
 
 
 class _Piece(msgspec.Struct, frozen=True):
@@ -66,10 +65,6 @@ class _Track:
     @property
     def is_text(self) -> bool:
         return self.is_ass or self.codec in _SUBRIP or self.codec in ("webvtt", "mov_text")
-
-    @property
-    def is_pictures(self) -> bool:
-        return self.codec in _PGS
 
     def stretch(self, pieces: "Sequence[_Piece]", *, is_first: bool) -> TextStretch:
         events = (self.event(piece) for piece in pieces if self.is_ass)
@@ -138,19 +133,6 @@ def stretches(
             if start_ms <= piece.start_ms < end_ms:
                 found[piece.number].append(piece)
     return [tracks[n].stretch(_bounded(pieces), is_first=start_s == 0.0) for n, pieces in found.items()]
-
-
-def sup(film: BinaryIO, number: int, start_s: float = 0.0, end_s: float = math.inf) -> bytes:
-    """The pictures of a PGS track in that stretch, as a `.sup` file. Raises NoSubtitles if it isn't PGS."""
-    with closing(opened(film)) as container:
-        if not _track(container, number).is_pictures:
-            raise NoSubtitles(f"The film's subtitles {number + 1} are not PGS.")
-        found = bytearray()
-        for piece in _pieces(container, [number], start_s, end_s):
-            if len(found) + len(piece.data) > pgs.BYTES_MAX:
-                break
-            found += pgs.framed(piece.data, piece.start_ms)
-        return bytes(found)
 
 
 def _streams(container: InputContainer) -> Sequence[SubtitleStream]:

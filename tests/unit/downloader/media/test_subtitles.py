@@ -136,18 +136,10 @@ def test_ass_keeps_its_head_and_the_order_of_its_script() -> None:
     ]
 
 
-def test_pictures_get_their_heads() -> None:
+def test_pictures_are_no_text_and_what_is_not_there_is_said_so() -> None:
     with film("matroska", [("hdmv_pgs_subtitle", [(3000, 0, OBJECT)]), ("subrip", SPOKEN)]) as made:
-        assert subtitles.sup(made, 0) == (
-            struct.pack(">2sII", b"PG", 270_000, 0)
-            + OBJECT[:14]
-            + struct.pack(">2sII", b"PG", 270_000, 0)
-            + OBJECT[14:]
-        )
         with pytest.raises(NoSubtitles, match="no text"):
             subtitles.cues(made, 0)
-        with pytest.raises(NoSubtitles, match="not PGS"):
-            subtitles.sup(made, 1)
         with pytest.raises(NoSubtitles, match="no subtitles 3"):
             subtitles.cues(made, 2)
 
