@@ -1,9 +1,14 @@
-"""Connections to our servers: how many there may be, and how long one may keep us waiting."""
+"""Connections to our servers: how many there may be, how long one may keep us waiting, and files sent from
+where they lie (ASGI's extension "Zero Copy Send")."""
 
 import asyncio
+from contextlib import suppress
+from typing import Any
 
 import h11
 from uvicorn.protocols.http.h11_impl import H11Protocol
+
+from libs.common.ranges import ZERO_COPY, Message, Receive, Send
 
 REQUEST_S = 10.0
 """From the opening, or the last answer, until the whole next request is there; what we are sent is small."""
@@ -17,6 +22,11 @@ class ImpatientConnection(H11Protocol):
     """HTTP/1.1 that nobody keeps open by saying nothing, or a request one byte at a time."""
 
     _deadline: asyncio.TimerHandle | None = None
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self._asked = self.app
+        self.app = self._with_files
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]  (as uvicorn has it)
         super().connection_made(transport)
@@ -35,6 +45,32 @@ class ImpatientConnection(H11Protocol):
     def connection_lost(self, exc: Exception | None) -> None:
         self._unwatch()
         super().connection_lost(exc)
+
+    async def _with_files(self, scope: Any, receive: Receive, send: Send) -> None:
+        async def send_any(message: Message) -> None:
+            if message["type"] != ZERO_COPY:
+                await send(message)
+                return
+            if not self.transport.is_closing():
+                await self._send_file(message)
+            if not message.get("more_body", False):
+                await send({"type": "http.response.body", "body": b"", "more_body": False})
+
+        scope["extensions"] = {ZERO_COPY: {}}
+        await self._asked(scope, receive, send_any)
+
+    async def _send_file(self, message: Message) -> None:
+        # h11 only counts them: the answer's length has been told in its head.
+        sent = self.conn.send_with_data_passthrough(h11.Data(data=message["file"]))
+        assert sent == [message["file"]]  # noqa: S101  (chunked, there would be something around them)
+        count = 0
+        # The client has gone, or the file is shorter: that is told by `receive`, as ever.
+        with suppress(OSError, RuntimeError):
+            count = await self.loop.sendfile(
+                self.transport, message["file"], message["offset"], message["count"], fallback=False
+            )
+        if count < message["count"]:
+            self.transport.abort()
 
     def _watch(self) -> None:
         is_awaited = self.conn.their_state in (h11.IDLE, h11.SEND_BODY) and not self.transport.is_closing()

@@ -74,6 +74,24 @@ def _suffix(length: int, size_bytes: int) -> Range:
     return Part(max(0, size_bytes - length), size_bytes) if size_bytes else Whole()
 
 
+class Lying(msgspec.Struct, frozen=True, kw_only=True):
+    """Bytes in an open file, to be sent from there without passing through the process."""
+
+    descriptor: int
+    offset: int
+    length: int
+
+    def fileno(self) -> int:
+        return self.descriptor
+
+    def __len__(self) -> int:
+        return self.length
+
+
+ZERO_COPY = "http.response.zerocopysend"
+"""The ASGI extension by which a server takes them."""
+
+
 class Plan(msgspec.Struct, frozen=True, kw_only=True):
     """An answer but for its body, which is `length` bytes of the file from `start` on (0: no body)."""
 
@@ -180,8 +198,12 @@ async def serve_file(receive: Receive, send: Send, path: Path, plan: Plan) -> No
         await asyncio.wait([leaving])
 
 
-async def serve_chunks(receive: Receive, send: Send, plan: Plan, chunks: AsyncGenerator[bytes]) -> None:
+async def serve_chunks(
+    receive: Receive, send: Send, plan: Plan, chunks: AsyncGenerator[bytes | Lying]
+) -> None:
     """Sends a plan over ASGI, its body from `chunks`, which must add up to it, at the client's pace.
+
+    Those that lie in a file need a server that has ZERO_COPY.
 
     `chunks` is closed when the client goes, even while it waits for more. What it raises is raised, so that
     the connection breaks.
@@ -211,15 +233,27 @@ async def unless_gone(receive: Receive, work: Coroutine[Any, Any, T]) -> T | Non
         await asyncio.wait({working, leaving})
 
 
-async def _send_chunks(send: Send, plan: Plan, chunks: AsyncGenerator[bytes]) -> None:
+async def _send_chunks(send: Send, plan: Plan, chunks: AsyncGenerator[bytes | Lying]) -> None:
     async with aclosing(chunks):
         await send_start(send, plan)
         left = plan.length
         async for chunk in chunks:
             left -= len(chunk)
-            await send({"type": "http.response.body", "body": chunk, "more_body": left > 0})
+            await send(_body(chunk, more=left > 0))
         if plan.length == 0:
-            await send({"type": "http.response.body", "body": b"", "more_body": False})
+            await send(_body(b"", more=False))
+
+
+def _body(chunk: bytes | Lying, *, more: bool) -> Message:
+    if isinstance(chunk, bytes):
+        return {"type": "http.response.body", "body": chunk, "more_body": more}
+    return {
+        "type": ZERO_COPY,
+        "file": chunk,
+        "offset": chunk.offset,
+        "count": chunk.length,
+        "more_body": more,
+    }
 
 
 async def send_start(send: Send, plan: Plan) -> None:
@@ -242,6 +276,6 @@ async def _send_body(
         if not chunk:
             raise OSError(f"{path.name} ended at byte {at} while bytes up to {end} were being sent")
         at += len(chunk)
-        await send({"type": "http.response.body", "body": chunk, "more_body": at < end})
+        await send(_body(chunk, more=at < end))
     if plan.length == 0:
-        await send({"type": "http.response.body", "body": b"", "more_body": False})
+        await send(_body(b"", more=False))

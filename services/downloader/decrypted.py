@@ -12,8 +12,10 @@ from io import BytesIO
 from cryptography.hazmat.primitives.ciphers import Cipher as Algorithm
 from cryptography.hazmat.primitives.ciphers import algorithms, modes
 
+from libs.common.ranges import Lying
+
 from .extents import Extent, VirtualFile
-from .source import Reads, Span, Urgency
+from .source import Reads, Source, Span, Urgency
 
 BLOCK_BYTES = 16
 INLINE_BYTES = 256 * 1024 + 3 * BLOCK_BYTES
@@ -174,6 +176,9 @@ class _Layered(VirtualFile):
                 else await source.read(extent.file, extent.offset, extent.length, urgency)
             )
         return b"".join(pieces)
+
+    async def lying(self, source: Source, offset: int, length: int, urgency: Urgency) -> Lying | None:
+        """Nowhere: it is decrypted as it is read."""
 
 
 def _down(offset: int) -> int:

@@ -10,7 +10,9 @@ from itertools import accumulate, islice, pairwise
 
 import msgspec
 
-from .source import Landed, Reads, Span, Urgency
+from libs.common.ranges import Lying
+
+from .source import Landed, Reads, Source, Span, Urgency
 
 
 class Extent(msgspec.Struct, frozen=True, order=True):
@@ -82,6 +84,16 @@ class VirtualFile:
             [await source.read(e.file, e.offset, e.length, urgency) for e in self.spans(offset, length)]
         )
 
+    async def lying(self, source: Source, offset: int, length: int, urgency: Urgency) -> Lying | None:
+        """As `read`, but where they lie; see `Source.lying`."""
+        found: Lying | None = None
+        for extent in self.spans(offset, length):
+            more = await source.lying(extent.file, extent.offset, extent.length, urgency)
+            found = _joined(found, more) if found else more
+            if found is None:
+                return None
+        return found
+
 
 class Ranges:
     """A set of byte ranges, kept disjoint and merged.
@@ -147,6 +159,14 @@ class Coverage:
 
 _Piece = tuple[Extent, int]
 """An extent, and where in the virtual file it starts."""
+
+
+def _joined(one: Lying, other: Lying | None) -> Lying | None:
+    """The two as one, if the other begins where the one ends."""
+    end = (one.descriptor, one.offset + one.length)
+    if other is None or (other.descriptor, other.offset) != end:
+        return None
+    return Lying(descriptor=one.descriptor, offset=one.offset, length=one.length + other.length)
 
 
 def _posted_offset(piece: _Piece) -> int:

@@ -11,6 +11,8 @@ from typing import Final
 
 import msgspec
 
+from libs.common.ranges import Lying
+
 from .archives import rar, rar4
 from .archives.locks import Keyring
 from .archives.numbering import NUMERIC, Place, rar_place
@@ -129,10 +131,18 @@ class Foreseen(VirtualFile):
 
     async def read(self, source: Reads, offset: int, length: int, urgency: Urgency) -> bytes:
         """As `VirtualFile.read`. Raises `Unforeseen` too."""
+        await self._prove_all(offset, length, urgency)
+        return await super().read(source, offset, length, urgency)
+
+    async def lying(self, source: Source, offset: int, length: int, urgency: Urgency) -> Lying | None:
+        """As `VirtualFile.lying`. Raises `Unforeseen` too."""
+        await self._prove_all(offset, length, urgency)
+        return await super().lying(source, offset, length, urgency)
+
+    async def _prove_all(self, offset: int, length: int, urgency: Urgency) -> None:
         for extent in self.spans(offset, length):
             if expected := self._unproven.get(extent.file):
                 await self._prove(extent.file, expected, urgency)
-        return await super().read(source, offset, length, urgency)
 
     async def _prove(self, file: int, expected: Volume, urgency: Urgency) -> None:
         try:

@@ -21,7 +21,17 @@ import structlog
 
 from libs.common.health import HttpServer
 from libs.common.play import FILM_PATH, MEDIA_PATH, MEND_S, TOKEN_HEADER, URGENCY_HEADER
-from libs.common.ranges import Plan, Receive, Send, respond, send_start, serve_chunks, unless_gone
+from libs.common.ranges import (
+    ZERO_COPY,
+    Lying,
+    Plan,
+    Receive,
+    Send,
+    respond,
+    send_start,
+    serve_chunks,
+    unless_gone,
+)
 from libs.common.security import same
 from services.downloader.describe import Description
 from services.downloader.errors import BytesLost, DownloaderError
@@ -37,6 +47,8 @@ log = structlog.get_logger(__name__)
 HOST: Final = "127.0.0.1"
 FIRST_CHUNK_BYTES: Final = 64 * 1024
 CHUNK_BYTES: Final = 256 * 1024
+LYING_BYTES: Final = 1024 * 1024
+"""The same of what is sent from where it lies."""
 READ_AHEAD_BYTES: Final = 4 * 1024 * 1024
 """How far a player's reads may be ahead of what was sent to it; a seek begins with one chunk."""
 PLAYERS_MAX: Final = 32
@@ -56,6 +68,8 @@ class Asked(msgspec.Struct, frozen=True):
     headers: dict[str, str]
     receive: Receive
     send: Send
+    from_disk: bool
+    """Whether the server sends bytes from where they lie."""
 
 
 class Identity(msgspec.Struct, frozen=True, kw_only=True):
@@ -116,7 +130,8 @@ class Screen:
     async def __call__(self, scope: dict[str, Any], receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
             return
-        asked = Asked(scope["method"], _headers(scope["headers"]), receive, send)
+        from_disk = ZERO_COPY in scope.get("extensions", ())
+        asked = Asked(scope["method"], _headers(scope["headers"]), receive, send, from_disk)
         if not same(asked.headers.get(TOKEN_HEADER, ""), self._identity.token):
             await _refuse(send, 403)
         elif self._is_closed:
@@ -136,7 +151,7 @@ class Screen:
             among, most = self._others, OTHERS_MAX
         else:
             among, most = self._showings, PLAYERS_MAX
-        showing = serve_chunks(asked.receive, asked.send, plan, self._chunks(plan, urgency))
+        showing = serve_chunks(asked.receive, asked.send, plan, self._chunks(asked, plan, urgency))
         await self._counted(showing, among, most, asked)
 
     async def _show_part(self, asked: Asked, part: Part) -> None:
@@ -184,35 +199,39 @@ class Screen:
             raise error
         log.warning("showing_broke_off", error=str(error))
 
-    async def _chunks(self, plan: Plan, urgency: Urgency) -> AsyncGenerator[bytes]:
+    async def _chunks(self, asked: Asked, plan: Plan, urgency: Urgency) -> AsyncGenerator[bytes | Lying]:
         """The plan's bytes in order. Reads ahead, twice as far after each chunk: a seek asks for little."""
-        reads: deque[asyncio.Task[bytes]] = deque()
+        reads: deque[tuple[int, asyncio.Task[bytes | Lying]]] = deque()
         at, end = plan.start, plan.start + plan.length
+        from_disk = asked.from_disk and self._film.as_posted
         chunk_bytes, ahead_bytes = FIRST_CHUNK_BYTES, FIRST_CHUNK_BYTES
         sent = plan.start
         try:
             while sent < end:
                 while at < end and at - sent < ahead_bytes:
                     length = min(chunk_bytes, end - at)
-                    reads.append(asyncio.create_task(self._read(at, length, urgency), name=f"read-{at}"))
-                    at, chunk_bytes = at + length, CHUNK_BYTES
-                chunk = await reads[0]
+                    read = self._mended(at, length, urgency, from_disk=from_disk)
+                    reads.append((length, asyncio.create_task(read, name=f"read-{at}")))
+                    at += length
+                    chunk_bytes = min(chunk_bytes * 2, LYING_BYTES) if from_disk else CHUNK_BYTES
+                length, reading = reads[0]
+                chunk = await reading
                 reads.popleft()
-                sent += len(chunk)
+                sent += length
                 yield chunk
                 ahead_bytes = min(ahead_bytes * 2, READ_AHEAD_BYTES)
         finally:
-            for read in reads:
+            for _, read in reads:
                 read.cancel()
-            await asyncio.gather(*reads, return_exceptions=True)
+            await asyncio.gather(*(read for _, read in reads), return_exceptions=True)
 
-    async def _read(self, offset: int, length: int, urgency: Urgency) -> bytes:
+    async def _mended(self, offset: int, length: int, urgency: Urgency, *, from_disk: bool) -> bytes | Lying:
         """Exactly these bytes, mended if need be. Raises a `DownloaderError`."""
         try:
-            return await self._film.read(self._source, offset, length, urgency)
+            return await self._read(offset, length, urgency, from_disk=from_disk)
         except Unforeseen:
             await self._proven.wait()
-            return await self._film.read(self._source, offset, length, urgency)
+            return await self._read(offset, length, urgency, from_disk=from_disk)
         except BytesLost:
             if self._whole.is_set():
                 raise
@@ -220,7 +239,11 @@ class Screen:
         with suppress(TimeoutError):
             async with asyncio.timeout(MEND_S if urgency is Urgency.PLAYER else None):
                 await self._whole.wait()
-        return await self._film.read(self._source, offset, length, urgency)
+        return await self._read(offset, length, urgency, from_disk=from_disk)
+
+    async def _read(self, offset: int, length: int, urgency: Urgency, *, from_disk: bool) -> bytes | Lying:
+        lying = await self._film.lying(self._source, offset, length, urgency) if from_disk else None
+        return lying or await self._film.read(self._source, offset, length, urgency)
 
 
 @asynccontextmanager

@@ -11,6 +11,8 @@ from typing import Protocol
 
 import msgspec
 
+from libs.common.ranges import Lying
+
 HEAD_BYTES = 16 * 1024
 """How much of a file's beginning `open` brings: what par2 hashes to name a file, and room for any magic."""
 
@@ -133,6 +135,13 @@ class Source(Protocol):
 
     async def read(self, file: int, offset: int, length: int, urgency: Urgency) -> bytes:
         """Exactly these bytes, verified; fetches what isn't there yet. Raises `BytesLost` for a hole."""
+        ...
+
+    async def lying(self, file: int, offset: int, length: int, urgency: Urgency) -> Lying | None:
+        """As `read`, but where they lie together in an open file; None if they don't, or nobody knows yet.
+
+        Good until the source is closed.
+        """
         ...
 
     def fill(self, files: Sequence[int]) -> AsyncGenerator[Landed | Lost]:

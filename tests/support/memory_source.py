@@ -3,6 +3,7 @@
 from collections.abc import AsyncGenerator, Collection, Mapping, Sequence
 from pathlib import Path
 
+from libs.common.ranges import Lying
 from services.downloader.errors import BytesLost
 from services.downloader.source import (
     HEAD_BYTES,
@@ -72,6 +73,9 @@ class MemorySource:
             raise BytesLost(f"{self._names[file]}: no server has these bytes")
         self.bytes_received += length
         return data[offset : offset + length]
+
+    async def lying(self, file: int, offset: int, length: int, urgency: Urgency) -> Lying | None:
+        return None
 
     async def fill(self, files: Sequence[int]) -> AsyncGenerator[Landed | Lost]:
         for file in files:

@@ -4,6 +4,7 @@ import asyncio
 from collections.abc import AsyncGenerator, Collection, Sequence
 from pathlib import Path
 
+from libs.common.ranges import Lying
 from services.downloader.source import (
     HEAD_BYTES,
     Census,
@@ -64,6 +65,9 @@ class Layer:
 
     async def read(self, file: int, offset: int, length: int, urgency: Urgency) -> bytes:  # noqa: ARG002
         return self._spool.read(file, offset, length)
+
+    async def lying(self, file: int, offset: int, length: int, urgency: Urgency) -> Lying | None:
+        """It is played when it is in the store."""
 
     async def fill(self, files: Sequence[int]) -> AsyncGenerator[Landed | Lost]:
         for file in files:

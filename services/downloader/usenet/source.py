@@ -12,6 +12,7 @@ from typing import Final
 import msgspec
 import sabctools
 
+from libs.common.ranges import Lying
 from services.downloader.errors import BytesLost, DownloaderError
 from services.downloader.source import (
     HEAD_BYTES,
@@ -155,6 +156,16 @@ class UsenetSource:
 
     async def read(self, file: int, offset: int, length: int, urgency: Urgency) -> bytes:
         """See `Source.read`; after `open`. Raises ValueError for bytes outside the file."""
+        await self._bring(file, offset, length, urgency)
+        if length <= INLINE_READ_BYTES:
+            return self._spool.read(file, offset, length)
+        return await asyncio.to_thread(self._spool.read, file, offset, length)
+
+    async def lying(self, file: int, offset: int, length: int, urgency: Urgency) -> Lying | None:
+        await self._bring(file, offset, length, urgency)
+        return self._spool.lying(file, offset, length)
+
+    async def _bring(self, file: int, offset: int, length: int, urgency: Urgency) -> None:
         size_bytes = self._files[file].size_bytes
         if offset < 0 or length < 0 or offset + length > size_bytes:
             raise ValueError(f"no {length} bytes at {offset} in a file of {size_bytes}")
@@ -162,9 +173,6 @@ class UsenetSource:
             for slot in slots:
                 self._refuse_if_lost((file, slot))
             await self._sweep([(file, slot) for slot in slots], urgency)
-        if length <= INLINE_READ_BYTES:
-            return self._spool.read(file, offset, length)
-        return await asyncio.to_thread(self._spool.read, file, offset, length)
 
     async def fill(self, files: Sequence[int]) -> AsyncGenerator[Landed | Lost]:
         """See `Source.fill`."""

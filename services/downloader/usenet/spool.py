@@ -16,6 +16,7 @@ from zlib import crc32
 
 import msgspec
 
+from libs.common.ranges import Lying
 from services.downloader.errors import ScratchFull
 from services.downloader.extents import Extent, Ranges, VirtualFile
 from services.downloader.source import Layout, Span
@@ -104,6 +105,14 @@ class Spool:
             with self.path(file).open("rb", buffering=0) as opened:
                 descriptors = (opened.fileno(), self._film_descriptor)
                 return b"".join(os.pread(descriptors[p.in_film], p.length, p.at) for p in pieces)
+
+    def lying(self, file: int, offset: int, length: int) -> Lying | None:
+        """Where in the film these bytes lie together, if they do."""
+        match list(self._pieces(file, Span(offset, offset + length))):
+            case [_Piece(in_film=True, at=at)]:
+                return Lying(descriptor=self._film_descriptor, offset=at, length=length)
+            case _:
+                return None
 
     def lay_out(self, film: Layout, files: Iterable[int]) -> None:
         """From now on the film's bytes lie in a file of their own; those that are here go there. Once.

@@ -1,5 +1,6 @@
 """The spool as the film itself: bytes written before and after it is laid out, torn volumes, and back."""
 
+import os
 import random
 from collections.abc import Iterator
 from pathlib import Path
@@ -73,6 +74,33 @@ def test_what_is_around_the_film_lies_in_the_posted_files(spool: Spool):
     for file, data in enumerate(VOLUMES):
         spool.reassemble(file)
         assert spool.path(file).read_bytes() == data
+
+
+def test_it_tells_where_in_the_film_posted_bytes_lie(spool: Spool):
+    write_all(spool)
+    assert spool.lying(0, 100, 50) is None
+    spool.lay_out(film(), range(3))
+    lying = spool.lying(1, 40, 950)
+    assert lying
+    assert os.pread(lying.descriptor, lying.length, lying.offset) == VOLUMES[1][40:990]
+    # A header lies elsewhere, and so does what reaches into one.
+    assert spool.lying(1, 39, 100) is None
+    assert spool.lying(1, 0, 10) is None
+
+
+def test_where_they_lie_is_true_after_a_mend(spool: Spool):
+    whole = VirtualFile("film.mkv", [Extent(0, 0, 1_000)])
+    write(spool, 0, 100, 1_000)
+    spool.lay_out(whole, range(3))
+    before = spool.lying(0, 0, 100)
+    assert before
+    spool.complete(0, 1_000)
+    spool.reassemble(0)
+    mended = spool.path(0).with_suffix(".mended")
+    mended.write_bytes(VOLUMES[0])
+    mended.rename(spool.path(0))
+    spool.replaced(0)
+    assert os.pread(before.descriptor, before.length, before.offset) == VOLUMES[0][:100]
 
 
 def test_a_film_that_is_a_posted_file_is_not_copied_to_be_mended(spool: Spool):
