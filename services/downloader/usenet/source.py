@@ -195,13 +195,12 @@ class UsenetSource:
         await asyncio.to_thread(self._spool.lay_out, film, range(len(self._files)))
         return self._spool.film_path
 
-    async def reassemble(self, file: int) -> None:
-        await asyncio.to_thread(self._spool.reassemble, file)
+    async def mend(self, file: int, offset: int, data: bytes) -> None:
+        await asyncio.to_thread(self._spool.mend, file, offset, data)
 
-    async def mended(self, file: int) -> None:
+    async def mended(self, file: int, size_bytes: int) -> None:
         # Of a file of which nothing had arrived, only the mended one tells the true size.
-        size_bytes = self.path(file).stat().st_size
-        await asyncio.to_thread(self._spool.replaced, file)
+        await asyncio.to_thread(self._spool.complete, file, size_bytes)
         self._files[file] = msgspec.structs.replace(self._files[file], size_bytes=size_bytes)
         self._parts[file].mend(size_bytes)
         self._holes.pop(file, None)
