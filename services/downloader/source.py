@@ -154,6 +154,10 @@ class Source(Protocol):
         """The spool file: sparse, of `size_bytes` after a `fill`; without what is laid out elsewhere."""
         ...
 
+    async def spooled(self, file: int, span: Span) -> bytes:
+        """These bytes from the spool, wherever it has them; after a `fill`, and zeros where nothing came."""
+        ...
+
     async def mend(self, file: int, offset: int, data: bytes) -> None:
         """Put bytes that were made anew and proven in their place; after a `fill`."""
         ...

@@ -113,6 +113,9 @@ class MemorySource:
     def path(self, file: int) -> Path:
         return self._spool / f"{file:05}.spool"
 
+    async def spooled(self, file: int, span: Span) -> bytes:
+        return self.path(file).read_bytes()[span.start : span.end]
+
     async def mend(self, file: int, offset: int, data: bytes) -> None:
         self.written.append((file, offset, len(data)))
         with self.path(file).open("r+b") as spool:

@@ -14,7 +14,7 @@ import msgspec
 
 from services.downloader.errors import ArchiveRefused, DownloaderError, ScratchFull, WorldError
 from services.downloader.processes import Limits, confined_process, tail
-from services.downloader.source import Source, Span, Urgency
+from services.downloader.source import Source, Span
 
 from .blocks import NotEnoughBlocks, needed_blocks
 from .hearing import Hearing
@@ -140,7 +140,7 @@ def _chunks(pieces: Sequence[Piece]) -> Iterator[tuple[int, int, Span]]:
 
 async def _copy(source: Source, workshop: Workshop, chunks: Iterator[tuple[int, int, Span]]) -> None:
     for number, file, span in chunks:
-        data = await source.read(file, span.start, span.length, Urgency.FILL)
+        data = await source.spooled(file, span)
         await asyncio.to_thread(workshop.give, number, span.start - workshop.pieces[number].start, data)
 
 

@@ -79,6 +79,9 @@ class Layer:
         await asyncio.to_thread(self._spool.lay_out, film, range(len(self._files)))
         return self._spool.film_path
 
+    async def spooled(self, file: int, span: Span) -> bytes:
+        return await asyncio.to_thread(self._spool.read, file, span.start, span.length)
+
     async def mend(self, file: int, offset: int, data: bytes) -> None:
         """Nothing here can be damaged."""
 
