@@ -348,7 +348,7 @@ class Pipeline:
 
     def _hear_of(self, par2: Par2Set) -> Hearing:
         """Of a repair that begins now; its share is the progress."""
-        hearing, total_bytes = Hearing(len(par2.files)), sum(f.size_bytes for f in par2.files.values())
+        hearing, total_bytes = Hearing(), sum(f.size_bytes for f in par2.files.values())
         self._reporter.stage = "repairing"
         self._reporter.total_bytes = total_bytes
         self._reporter.done_bytes = lambda: int(hearing.share * total_bytes)

@@ -159,16 +159,20 @@ class Source(Protocol):
         """Have the film's bytes in the spool as the film itself, those to come too; where that is. Once."""
         ...
 
-    async def reassemble(self, file: int) -> None:
-        """Have all of a filled file at its `path`, what is laid out elsewhere too."""
-        ...
-
     def path(self, file: int) -> Path:
-        """The spool file: sparse, exactly `size_bytes` long after a `fill`. Read it, or put another there."""
+        """The spool file: sparse, of `size_bytes` after a `fill`; without what is laid out elsewhere."""
         ...
 
-    async def mended(self, file: int) -> None:
-        """The spool file has been replaced by a repaired one: it has no holes any more."""
+    async def spooled(self, file: int, span: Span) -> bytes:
+        """These bytes from the spool, wherever it has them; after a `fill`, and zeros where nothing came."""
+        ...
+
+    async def mend(self, file: int, offset: int, data: bytes) -> None:
+        """Put bytes that were made anew and proven in their place; after a `fill`."""
+        ...
+
+    async def mended(self, file: int, size_bytes: int) -> None:
+        """Every hole has had its `mend`, and this is the file's true size."""
         ...
 
     async def close(self) -> None: ...

@@ -127,7 +127,7 @@ async def test_what_is_for_the_store_is_asked_for_again_if_it_dies(film: bytes, 
         await asyncio.sleep(0.3)
         assert not stored.done()
         source.path(0).write_bytes(film)
-        await source.mended(0)
+        await source.mended(0, len(film))
         show.screen.whole()
         assert await stored == open_presentation(io.BytesIO(film)).segment("video", 1)
 
@@ -156,7 +156,7 @@ async def test_a_hole_is_waited_for_until_it_is_mended(film: bytes, tmp_path: Pa
         await asyncio.sleep(0.3)
         assert not waiting.done()
         source.path(0).write_bytes(film)
-        await source.mended(0)
+        await source.mended(0, len(film))
         show.screen.whole()
         answer = await waiting
         assert answer.content == open_presentation(io.BytesIO(film)).segment("video", 1)

@@ -55,17 +55,22 @@ class Release:
         holes: Mapping[int, Sequence[Span]],
         *,
         recovery_blocks: int = 10,
+        slice_bytes: int = SLICE_BYTES,
         files: Sequence[tuple[str, bytes]] = FILES,
         posted_as: Mapping[int, str] | None = None,
+        posted_bytes: Mapping[int, bytes] | None = None,
     ) -> None:
         for name in ("made", "spool", "scratch"):
             (directory / name).mkdir()
         self.scratch = directory / "scratch"
         par2 = create_par2(
-            directory / "made", files, slice_bytes=SLICE_BYTES, recovery_blocks=recovery_blocks
+            directory / "made", files, slice_bytes=slice_bytes, recovery_blocks=recovery_blocks
         )
         self.files = [*files, *par2]
-        posted = [((posted_as or {}).get(at, name), data) for at, (name, data) in enumerate(self.files)]
+        posted = [
+            ((posted_as or {}).get(at, name), (posted_bytes or {}).get(at, data))
+            for at, (name, data) in enumerate(self.files)
+        ]
         self.source = MemorySource(posted, directory / "spool", holes=holes)
 
     async def described(self) -> Description:
@@ -92,7 +97,7 @@ async def test_a_film_with_holes_is_mended_in_its_spool(tmp_path: Path):
     job = await release.job()
     before = state_of(release.source.path(1))
 
-    hearing = Hearing(len(job.par2.files))
+    hearing = Hearing()
     assert await repair(release.source, job, release.scratch, hearing) == [0]
     # The program has been heard to have looked through the files, multiplied, and looked again.
     assert hearing.share > 2 / 3
@@ -103,15 +108,25 @@ async def test_a_film_with_holes_is_mended_in_its_spool(tmp_path: Path):
     assert names_in(release.scratch) == []
 
 
-async def test_a_hole_that_would_have_been_zeros_is_mended_by_proof(tmp_path: Path):
-    release = Release(tmp_path, {0: [Span(ZEROS_AT, ZEROS_AT + 1)]})
+async def test_nothing_is_written_but_the_slices_that_were_lost(tmp_path: Path):
+    release = Release(tmp_path, {0: [Span(5000, 5001), Span(60_000, 63_000)]})
     job = await release.job()
-    before = state_of(release.source.path(0))
+    await repair(release.source, job, release.scratch)
+    assert release.source.written == [(0, 4000, 2000), (0, 60_000, 2000), (0, 62_000, 2000)]
 
-    assert await repair(release.source, job, release.scratch) == [0]
 
-    assert state_of(release.source.path(0)) == before
-    assert release.source.holes(0) == []
+async def test_lost_slices_whose_first_16_kib_no_checksum_tells_are_mended(tmp_path: Path):
+    film = EBML + random.Random(3).randbytes(400_000)
+    holes = {0: [Span(0, 1), Span(25_000, 25_001), Span(400_000, 400_001)]}
+    release = Release(tmp_path, holes, files=[("film.mkv", film), FILES[1]], slice_bytes=20_000)
+    assert await repair(release.source, await release.job(), release.scratch) == [0]
+    assert release.source.path(0).read_bytes() == film
+
+
+async def test_the_end_of_a_film_is_mended_without_what_pads_it(tmp_path: Path):
+    release = Release(tmp_path, {0: [Span(len(FILM) - 1, len(FILM))]})
+    assert await repair(release.source, await release.job(), release.scratch) == [0]
+    assert release.source.path(0).read_bytes() == FILM
 
 
 async def test_only_the_volumes_that_are_needed_are_filled(tmp_path: Path):
@@ -184,19 +199,23 @@ async def test_too_few_blocks_are_told_before_the_program_starts(tmp_path: Path)
     assert names_in(release.scratch) == []
 
 
-async def test_damage_that_nobody_knew_of_is_mended_or_counted_by_the_program(tmp_path: Path):
+@pytest.mark.parametrize("holes", [[], [Span(5000, 5001)]], ids=["no hole", "a hole beside it"])
+async def test_damage_that_nobody_knew_of_is_mended(tmp_path: Path, holes: list[Span]):
     """A poster's own error: the articles are fine, the file is not what par2 protects."""
-    release = Release(tmp_path, {})
-    job = await release.job(holes_needed=1)
-    spool = release.source.path(0)
-    spool.write_bytes(FILM[:50_000] + b"oops" + FILM[50_004:])
+    posted = FILM[:50_000] + b"oops" + FILM[50_004:]
+    release = Release(tmp_path, {0: holes}, posted_bytes={0: posted})
+    job = await release.job(holes_needed=2)
     assert await repair(release.source, job, release.scratch) == [0]
-    assert spool.read_bytes() == FILM
+    assert release.source.path(0).read_bytes() == FILM
 
-    spool.write_bytes(FILM[:50_000] + b"oops" + FILM[50_004:70_000] + b"oops" + FILM[70_004:])
+
+async def test_damage_that_nobody_knew_of_is_counted_by_the_program(tmp_path: Path):
+    posted = FILM[:50_000] + b"oops" + FILM[50_004:70_000] + b"oops" + FILM[70_004:]
+    release = Release(tmp_path, {}, posted_bytes={0: posted})
     with pytest.raises(NotEnoughBlocks) as refused:
-        await repair(release.source, job, release.scratch)
+        await repair(release.source, await release.job(holes_needed=1), release.scratch)
     assert (refused.value.missing, refused.value.available) == (2, 1)
+    assert release.source.path(0).read_bytes() == posted
 
 
 async def test_foreign_names_never_reach_the_disk(tmp_path: Path):
@@ -217,15 +236,14 @@ async def test_foreign_names_never_reach_the_disk(tmp_path: Path):
 
 
 async def test_cancelling_kills_the_program_and_leaves_the_spool(tmp_path: Path):
-    release = Release(tmp_path, {0: [Span(5000, 5001)]})
+    # Large enough for the program to be met at its work.
+    film = EBML + random.Random(3).randbytes(64_000_000)
+    release = Release(tmp_path, {0: [Span(5000, 5001)]}, files=[("film.mkv", film)], slice_bytes=64_000)
     job = await release.job()
     damaged = release.source.path(0).read_bytes()
-    # A fifo in the place of the nfo: the program waits for it until it is killed.
-    release.source.path(1).unlink()
-    os.mkfifo(release.source.path(1))
     task = asyncio.create_task(repair(release.source, job, release.scratch))
     while not (running := par2_processes()):
-        await asyncio.sleep(0.01)
+        await asyncio.sleep(0.001)
 
     task.cancel()
     with pytest.raises(asyncio.CancelledError):

@@ -1,5 +1,6 @@
 """A release that is simply there: the Source protocol over bytes in memory, with holes as a test wants."""
 
+import os
 from collections.abc import AsyncGenerator, Collection, Mapping, Sequence
 from pathlib import Path
 
@@ -24,7 +25,8 @@ class MemorySource:
     The spool of a file comes into being with its `fill`, in directory `spool`, with zeros where a hole is;
     what is laid out as the film is in both places.
     A file of which every article is lost has the size that a listing claims: somewhat too large.
-    `reads` lists what was asked for, so that a test can tell which bytes were needed.
+    `reads` lists what was asked for, so that a test can tell which bytes were needed; `written` what a
+    repair brought.
     """
 
     def __init__(
@@ -49,6 +51,7 @@ class MemorySource:
         self.bytes_received = 0
         self.reads: list[tuple[int, int, int, Urgency]] = []
         self.filled: list[int] = []
+        self.written: list[tuple[int, int, int]] = []
 
     async def open_first(self, files: Collection[int]) -> None:
         await self.open()
@@ -111,13 +114,20 @@ class MemorySource:
         path.write_bytes(bytes(film.size_bytes))
         return path
 
-    async def reassemble(self, file: int) -> None:
-        pass
-
     def path(self, file: int) -> Path:
         return self._spool / f"{file:05}.spool"
 
-    async def mended(self, file: int) -> None:
+    async def spooled(self, file: int, span: Span) -> bytes:
+        return self.path(file).read_bytes()[span.start : span.end]
+
+    async def mend(self, file: int, offset: int, data: bytes) -> None:
+        self.written.append((file, offset, len(data)))
+        with self.path(file).open("r+b") as spool:
+            spool.seek(offset)
+            spool.write(data)
+
+    async def mended(self, file: int, size_bytes: int) -> None:
+        os.truncate(self.path(file), size_bytes)
         self._mended.add(file)
         self._show(file)
 

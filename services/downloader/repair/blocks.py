@@ -31,14 +31,18 @@ class RecoveryFile(msgspec.Struct, frozen=True):
     blocks: int
 
 
-def damaged_slices(file: Par2File, slice_bytes: int, holes: Iterable[Span]) -> int:
-    """How many slices of the file the holes touch: each costs one recovery block."""
+def touched_slices(file: Par2File, slice_bytes: int, holes: Iterable[Span]) -> set[int]:
+    """The slices of the file that the holes touch, counted from 0: each costs one recovery block."""
     touched: set[int] = set()
     for hole in holes:
         end = min(hole.end, file.size_bytes)
         if hole.start < end:
             touched.update(range(hole.start // slice_bytes, -(-end // slice_bytes)))
-    return len(touched)
+    return touched
+
+
+def damaged_slices(file: Par2File, slice_bytes: int, holes: Iterable[Span]) -> int:
+    return len(touched_slices(file, slice_bytes, holes))
 
 
 def needed_blocks(

@@ -16,11 +16,11 @@ PIECE_BYTES_MAX: Final = 4096
 class Hearing:
     """Told everything that the program says, piece by piece."""
 
-    def __init__(self, files: int) -> None:
-        """`files`: how many the set has."""
+    def __init__(self) -> None:
         self.share = 0.0
         """From 0 to 1; never falls."""
-        self._files = max(files, 1)
+        self.files = 1
+        """How many the program is shown."""
         self._checked = 0
         self._is_repaired = False
         self._rest = b""
@@ -36,7 +36,7 @@ class Hearing:
             self._is_repaired, self._checked = True, 0
         elif line.startswith(_CHECKED):
             self._checked += 1
-            self._rise(2 * self._is_repaired + min(self._checked / self._files, 1))
+            self._rise(2 * self._is_repaired + min(self._checked / max(self.files, 1), 1))
         elif found := _REPAIRING.fullmatch(line):
             self._rise(1 + float(found[1]) / 100)
 

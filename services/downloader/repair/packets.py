@@ -24,7 +24,8 @@ MAX_FILE_BYTES = 1 << 50
 MAX_CRITICAL_BYTES = 1 << 20
 """Main and checksum packets list up to MAX_SLICES files or slices of at most 20 bytes each: 640 KiB."""
 
-_CHECKSUM_BYTES = 20
+CHECKSUM_BYTES = 20
+"""Of one slice: MD5 and CRC-32."""
 _HASHED_TOO_OFTEN = 4
 """Overlapping packets with wrong MD5s are an attack; hashing stops after this many times the bytes given."""
 
@@ -62,7 +63,7 @@ class Par2File(msgspec.Struct, frozen=True, kw_only=True):
         checksums = self.checksums
         return [
             int.from_bytes(checksums[at - 4 : at], "little")
-            for at in range(_CHECKSUM_BYTES, len(checksums) + 1, _CHECKSUM_BYTES)
+            for at in range(CHECKSUM_BYTES, len(checksums) + 1, CHECKSUM_BYTES)
         ]
 
 
@@ -195,7 +196,7 @@ def _file(file_id: bytes, body: bytes, checksums: bytes, slice_bytes: int) -> Pa
         raise ArchiveRefused("a par2 file does not describe every file it protects")
     if size_bytes > MAX_FILE_BYTES:
         raise ArchiveRefused("a par2 file protects a file larger than any disk")
-    if checksums and len(checksums) != _CHECKSUM_BYTES * -(-size_bytes // slice_bytes):
+    if checksums and len(checksums) != CHECKSUM_BYTES * -(-size_bytes // slice_bytes):
         raise ArchiveRefused("a par2 file has checksums that do not fit the sizes it tells")
     return Par2File(
         file_id=file_id,

@@ -6,7 +6,7 @@ import os
 import re
 import shutil
 import tempfile
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from enum import IntEnum
 from pathlib import Path
 
@@ -14,11 +14,12 @@ import msgspec
 
 from services.downloader.errors import ArchiveRefused, DownloaderError, ScratchFull, WorldError
 from services.downloader.processes import Limits, confined_process, tail
-from services.downloader.source import Source
+from services.downloader.source import Source, Span
 
 from .blocks import NotEnoughBlocks, needed_blocks
 from .hearing import Hearing
 from .packets import Par2File, Par2Set
+from .pieces import Piece, cut
 from .workshop import DATA, INDEX, Workshop
 
 MEMORY_MB = 256
@@ -26,6 +27,10 @@ MEMORY_MB = 256
 ADDRESS_SPACE_BYTES = 4 << 30
 """Measured: a peak of 0.43 GB with 2 threads, for 1 GB in 2000 slices; the rest is room for more threads."""
 MOST_THREADS = 8
+
+COPIES_AT_ONCE = 2
+COPY_BYTES = 4 << 20
+"""What is held in memory of each."""
 
 _START_S = 120
 _READ_BYTES_PER_S = 10_000_000
@@ -41,6 +46,8 @@ class _Exit(IntEnum):
     SUCCESS = 0
     REPAIR_NOT_POSSIBLE = 2
     DAMAGED_DESCRIPTION = 4
+    NOT_PROVEN = 5
+    """What it made isn't what the description says; ours doesn't know the first 16 KiB of a lost slice."""
     FILE_ERROR = 6
     MEMORY_ERROR = 8
 
@@ -73,32 +80,31 @@ def time_limit_s(total_bytes: int, damaged: int) -> float:
 
 
 async def repair(source: Source, job: Job, scratch: Path, hearing: Hearing | None = None) -> list[int]:
-    """Mends the spool files of a filled set in place; the indices of those that were mended, in order.
+    """Mends a filled set in its spool; the indices of the posted files that were mended, in order.
 
     `hearing` knows how far it is meanwhile.
 
-    Works in a fresh directory in `scratch` and removes it. A spool file is replaced as a whole (rename),
-    and then `source.mended` is told. Raises `NotEnoughBlocks` if more recovery volumes would help,
-    `ArchiveRefused` if the set contradicts itself, `ScratchFull`, and `DownloaderError` if the program is
-    missing or fails. Cancelling kills the program and leaves the spool as it was.
+    Works in a fresh directory in `scratch` and removes it: the set is copied there, and what the program made
+    is written back, `Source.mend`, once its MD5 is proven. Raises `NotEnoughBlocks` if more recovery volumes
+    would help, `ArchiveRefused` if the set contradicts itself, `ScratchFull`, and `DownloaderError` if the
+    program is missing or fails. Cancelling kills the program; up to its end the spool is left as it was.
     """
     program = par2_program()
     damaged = needed_blocks(job.par2, job.protected, source.holes)
     directory = Path(tempfile.mkdtemp(prefix="repair-", dir=scratch))
     try:
-        _prove_room(source, job, scratch)
-        for index in job.protected:
-            await source.reassemble(index)
-        workshop = Workshop(directory, job.par2)
-        available = await asyncio.to_thread(
-            workshop.write_index, [source.path(file) for file in job.recovery]
-        )
+        _prove_room(source, job, damaged, scratch)
+        pieces = cut(job.par2, job.protected, source.holes, lambda index: source.files[index].size_bytes)
+        workshop = Workshop(directory, job.par2, pieces)
+        available = await asyncio.to_thread(workshop.take_over, [source.path(file) for file in job.recovery])
         if damaged > available:
             raise NotEnoughBlocks(damaged, available)
-        workshop.link({file.file_id: source.path(index) for index, file in job.protected.items()})
-        hearing = hearing or Hearing(len(job.par2.files))
-        await _run(program, directory, job.par2, damaged, available, hearing)
-        return await _bring_back(source, job, workshop)
+        await _give(source, workshop)
+        await asyncio.to_thread(workshop.describe)
+        hearing = hearing or Hearing()
+        hearing.files = len(pieces)
+        status = await _run(program, directory, job.par2, pieces, damaged, available, hearing)
+        return await _bring_back(source, job, workshop, status)
     except OSError as error:
         raise ScratchFull(f"the scratch disk failed while mending: {error.strerror}") from error
     finally:
@@ -106,11 +112,11 @@ async def repair(source: Source, job: Job, scratch: Path, hearing: Hearing | Non
         shutil.rmtree(directory, ignore_errors=True)
 
 
-def _prove_room(source: Source, job: Job, scratch: Path) -> None:
-    """Every file may have to be put together again, a damaged one is written anew, and blocks are copied."""
-    together = sum(file.size_bytes for file in job.protected.values())
+def _prove_room(source: Source, job: Job, damaged: int, scratch: Path) -> None:
+    """Everything is copied, lost slices are made, and what isn't cut into slices is made as a whole."""
+    copied = sum(file.size_bytes for file in job.protected.values()) + damaged * job.par2.slice_bytes
     rewritten = sum(file.size_bytes for index, file in job.protected.items() if source.holes(index))
-    needed = together + rewritten + sum(source.files[index].size_bytes for index in job.recovery)
+    needed = copied + rewritten + sum(source.files[index].size_bytes for index in job.recovery)
     free = shutil.disk_usage(scratch).free
     if needed > free:
         raise ScratchFull(
@@ -118,10 +124,37 @@ def _prove_room(source: Source, job: Job, scratch: Path) -> None:
         )
 
 
+async def _give(source: Source, workshop: Workshop) -> None:
+    """Copy what is there of the set. Memory: two chunks at a time."""
+    chunks = _chunks(workshop.pieces)
+    await asyncio.gather(*[_copy(source, workshop, chunks) for _ in range(COPIES_AT_ONCE)])
+
+
+def _chunks(pieces: Sequence[Piece]) -> Iterator[tuple[int, int, Span]]:
+    """Piece, posted file, and which bytes of that."""
+    for number, piece in enumerate(pieces):
+        for span in piece.given if piece.posted is not None else ():
+            for start in range(span.start, span.end, COPY_BYTES):
+                yield number, piece.posted or 0, Span(start, min(start + COPY_BYTES, span.end))
+
+
+async def _copy(source: Source, workshop: Workshop, chunks: Iterator[tuple[int, int, Span]]) -> None:
+    for number, file, span in chunks:
+        data = await source.spooled(file, span)
+        await asyncio.to_thread(workshop.give, number, span.start - workshop.pieces[number].start, data)
+
+
 async def _run(
-    program: Path, directory: Path, par2: Par2Set, damaged: int, available: int, hearing: Hearing
-) -> None:
-    sizes = [file.size_bytes for file in par2.files.values()]
+    program: Path,
+    directory: Path,
+    par2: Par2Set,
+    pieces: Sequence[Piece],
+    damaged: int,
+    available: int,
+    hearing: Hearing,
+) -> int:
+    """Its exit status, if it has done what it could."""
+    sizes = [piece.size_bytes for piece in pieces]
     limit_s = time_limit_s(sum(sizes), damaged)
     cores = min(os.cpu_count() or 1, MOST_THREADS)
     limits = Limits(
@@ -138,11 +171,12 @@ async def _run(
         except TimeoutError as late:
             raise WorldError(f"mending took longer than {limit_s:.0f} s and was stopped") from late
     _judge(status, said, available)
+    return status
 
 
 def _judge(status: int, said: str, available: int) -> None:
     match status:
-        case _Exit.SUCCESS:
+        case _Exit.SUCCESS | _Exit.NOT_PROVEN:
             return
         case _Exit.REPAIR_NOT_POSSIBLE:
             lacking = re.search(r"need (\d{1,6}) more recovery block", said)
@@ -157,14 +191,24 @@ def _judge(status: int, said: str, available: int) -> None:
             raise DownloaderError(f"the par2 program failed (status {status}); the release was not mended")
 
 
-async def _bring_back(source: Source, job: Job, workshop: Workshop) -> list[int]:
-    """After a success: every file of the set is proven, those with holes that happened to be zeros too."""
-    mended: list[int] = []
-    for index, file in sorted(job.protected.items()):
-        rewritten = workshop.is_rewritten(file)
-        if rewritten:
-            await asyncio.to_thread(workshop.bring_back, file, source.path(index))
-        if rewritten or source.holes(index):
-            await source.mended(index)
-            mended.append(index)
-    return mended
+async def _bring_back(source: Source, job: Job, workshop: Workshop, status: int) -> list[int]:
+    """What the program made goes where it belongs; what it left as it was is proven by it."""
+    mended = {index for index in job.protected if source.holes(index)}
+    for number, piece in enumerate(workshop.pieces):
+        if piece.posted is None:
+            continue
+        if await asyncio.to_thread(workshop.is_made, number):
+            await _put_back(source, piece, workshop.path(number))
+            mended.add(piece.posted)
+        elif piece.size_bytes and not piece.given:
+            raise DownloaderError(f"the par2 program failed (status {status}); the release was not mended")
+    for index in sorted(mended):
+        await source.mended(index, job.protected[index].size_bytes)
+    return sorted(mended)
+
+
+async def _put_back(source: Source, piece: Piece, made: Path) -> None:
+    with made.open("rb", buffering=0) as opened:
+        for at in range(0, piece.length, COPY_BYTES):
+            data = await asyncio.to_thread(opened.read, min(COPY_BYTES, piece.length - at))
+            await source.mend(piece.posted or 0, piece.start + at, data)

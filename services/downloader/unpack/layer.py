@@ -83,10 +83,13 @@ class Layer:
         await asyncio.to_thread(self._spool.lay_out, film, range(len(self._files)))
         return self._spool.film_path
 
-    async def reassemble(self, file: int) -> None:
-        await asyncio.to_thread(self._spool.reassemble, file)
+    async def spooled(self, file: int, span: Span) -> bytes:
+        return await asyncio.to_thread(self._spool.read, file, span.start, span.length)
 
-    async def mended(self, file: int) -> None:
+    async def mend(self, file: int, offset: int, data: bytes) -> None:
+        """Nothing here can be damaged."""
+
+    async def mended(self, file: int, size_bytes: int) -> None:
         """Nothing here can be damaged."""
 
     async def close(self) -> None:

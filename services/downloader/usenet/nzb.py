@@ -22,6 +22,8 @@ NUMBER_MAX: Final = 1_000_000
 """The highest segment number believed: 500 GiB in parts of 500 KiB."""
 CLAIMED_BYTES_MAX: Final = 64 * 1024 * 1024
 """What one segment may claim; a claim is only ever an estimate."""
+OTHERS_MAX: Final = 3
+"""Further articles believed of one segment."""
 PASSWORDS_MAX: Final = 5
 _FEED_BYTES: Final = 256 * 1024
 
@@ -39,6 +41,8 @@ class Segment(msgspec.Struct, frozen=True, gc=False):
     """The encoded size that the NZB claims; 0 if it claims none."""
     message_id: str
     """Without angle brackets; safe to put into a command."""
+    others: tuple[str, ...] = ()
+    """Further articles that are listed for the same part: as good as the first, in order."""
 
 
 class NzbFile(msgspec.Struct, frozen=True, kw_only=True):
@@ -67,15 +71,17 @@ class Nzb(msgspec.Struct, frozen=True, kw_only=True):
         for file in self.files:
             digest.update(b"\n")
             for segment in file.segments:
-                digest.update(f"{segment.number} {segment.message_id} ".encode())
+                ids = " ".join((segment.message_id, *segment.others))
+                digest.update(f"{segment.number} {ids} ".encode())
         return digest.hexdigest()
 
 
 def parse_nzb(document: bytes) -> Nzb:
     """Read an NZB, with or without its namespace. Raises `NzbRefused` for anything that isn't one.
 
-    A segment with an impossible number or message-id is left out, a file without segments too. Of two
-    segments with one number the first counts. Memory is a small multiple of the result's; no tree is built.
+    A segment with an impossible number or message-id is left out, a file without segments too. Of
+    segments with one number the later ones are the first's `others`. Memory is a small multiple of the
+    result's; no tree is built.
     """
     if len(document) > NZB_BYTES_MAX:
         raise NzbRefused(f"the NZB is larger than {NZB_BYTES_MAX // 1024**2} MiB")
@@ -187,7 +193,10 @@ class _Release:
             raise NzbRefused(f"the NZB lists more than {SEGMENTS_MAX} articles")
         number = _number(self._attributes.get("number", ""), NUMBER_MAX)
         message_id = self._taken_text().removeprefix("<").removesuffix(">")
-        if number == 0 or number in self._segments or not _MESSAGE_ID.fullmatch(message_id):
+        if number == 0 or not _MESSAGE_ID.fullmatch(message_id):
+            return
+        if known := self._segments.get(number):
+            self._segments[number] = _with_another(known, message_id)
             return
         claimed_bytes = _number(self._attributes.get("bytes", ""), CLAIMED_BYTES_MAX)
         self._segments[number] = Segment(number, claimed_bytes, message_id)
@@ -206,6 +215,13 @@ class _Release:
             )
         )
         self._file = None
+
+
+def _with_another(segment: Segment, message_id: str) -> Segment:
+    others = segment.others
+    if len(others) >= OTHERS_MAX or message_id in (segment.message_id, *others):
+        return segment
+    return msgspec.structs.replace(segment, others=(*others, message_id))
 
 
 def _local(tag: str) -> str:

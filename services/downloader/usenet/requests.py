@@ -85,6 +85,15 @@ class Requests:
         for request in self._waiting.pop(outcome.article, ()):
             request.inbox.put_nowait(outcome)
 
+    def instead(self, article: Article, message_id: str) -> None:
+        """Ask for another article of the same place, for those who wait for this one."""
+        place = article.file, article.slot
+        self._articles.pop(place, None)
+        requests = self._waiting.pop(article, [])
+        for request in requests:
+            request.awaited.discard(article)
+            self.want(request, [(place, message_id)])
+
     def stop(self, error: DownloaderError) -> None:
         """Nothing more comes: tell everyone who waits, and everyone who asks from now on."""
         self._stopped = self._stopped or error

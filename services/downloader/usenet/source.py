@@ -137,7 +137,9 @@ class UsenetSource:
 
     async def _judged(self, surveyed: Surveyed) -> Census:
         articles = sum(len(post.segments) for post in self._posts)
-        missing = [(inquiry.file, inquiry.slot) for inquiry in surveyed.missing]
+        # Of a part that is listed more than once only the first article is asked about.
+        denied = [(inquiry.file, inquiry.slot) for inquiry in surveyed.missing]
+        missing = [place for place in denied if not self._listed(place)[1:]]
         if await self._belied(missing):
             unknown = [FileCensus() for _ in self._posts]
             return Census(files=unknown, articles=articles, missing_articles=0, sure=False)
@@ -151,7 +153,7 @@ class UsenetSource:
             ],
             articles=articles,
             missing_articles=len(missing),
-            sure=surveyed.unknown == 0,
+            sure=surveyed.unknown == 0 and len(missing) == len(denied),
         )
 
     async def read(self, file: int, offset: int, length: int, urgency: Urgency) -> bytes:
@@ -203,13 +205,15 @@ class UsenetSource:
         await asyncio.to_thread(self._spool.lay_out, film, range(len(self._files)))
         return self._spool.film_path
 
-    async def reassemble(self, file: int) -> None:
-        await asyncio.to_thread(self._spool.reassemble, file)
+    async def spooled(self, file: int, span: Span) -> bytes:
+        return await asyncio.to_thread(self._spool.read, file, span.start, span.length)
 
-    async def mended(self, file: int) -> None:
+    async def mend(self, file: int, offset: int, data: bytes) -> None:
+        await asyncio.to_thread(self._spool.mend, file, offset, data)
+
+    async def mended(self, file: int, size_bytes: int) -> None:
         # Of a file of which nothing had arrived, only the mended one tells the true size.
-        size_bytes = self.path(file).stat().st_size
-        await asyncio.to_thread(self._spool.replaced, file)
+        await asyncio.to_thread(self._spool.complete, file, size_bytes)
         self._files[file] = msgspec.structs.replace(self._files[file], size_bytes=size_bytes)
         self._parts[file].mend(size_bytes)
         self._holes.pop(file, None)
@@ -287,6 +291,9 @@ class UsenetSource:
                 self._stop(outcome.error)
                 continue
             if isinstance(outcome, Missing):
+                if (other := self._another(outcome.article)) is not None:
+                    self._requests.instead(outcome.article, other)
+                    continue
                 self._lost[outcome.article.file][outcome.article.slot] = outcome.reason
             self._requests.settle(outcome)
 
@@ -335,21 +342,28 @@ class UsenetSource:
         wanted: list[tuple[Place, str]] = []
         for place in places:
             file, slot = place
-            message_id = self._message_id(place)
-            if message_id is None or slot in self._lost[file] or self._parts[file].landed(slot) is not None:
+            listed = self._listed(place)
+            if not listed or slot in self._lost[file] or self._parts[file].landed(slot) is not None:
                 settled.append(place)
             else:
-                wanted.append((place, message_id))
+                wanted.append((place, listed[0]))
         request.add(wanted)
         return settled
 
-    def _message_id(self, place: Place) -> str | None:
+    def _another(self, article: Article) -> str | None:
+        """The message-id to try after this one has been lost."""
+        listed = self._listed((article.file, article.slot))
+        after = listed.index(article.message_id) + 1
+        return listed[after] if after < len(listed) else None
+
+    def _listed(self, place: Place) -> tuple[str, ...]:
+        """The message-ids of a part, in the order in which they are tried."""
         file, slot = place
         segments = self._posts[file].segments
         index = bisect_left(segments, slot + 1, key=lambda segment: segment.number)
         if index == len(segments) or segments[index].number != slot + 1:
-            return None
-        return segments[index].message_id
+            return ()
+        return segments[index].message_id, *segments[index].others
 
     def _reason(self, place: Place) -> str:
         """Why this part can't be had."""
@@ -358,7 +372,7 @@ class UsenetSource:
 
     def _refuse_if_lost(self, place: Place) -> None:
         file, slot = place
-        if slot in self._lost[file] or self._message_id(place) is None:
+        if slot in self._lost[file] or not self._listed(place):
             raise BytesLost(f"part {slot + 1} of posted file {file + 1} can't be had ({self._reason(place)})")
 
     def _untold(self, files: Iterable[int], probe: int) -> list[Place]:

@@ -75,7 +75,7 @@ class Spool:
             return good
 
     def path(self, file: int) -> Path:
-        """The posted file; of the film's bytes it has those that `reassemble` brought."""
+        """The posted file, without those of its bytes that are laid out as the film."""
         return self._directory / f"{file:04d}.bin"
 
     @property
@@ -130,8 +130,10 @@ class Spool:
     def _lay_out(self, film: Layout) -> None:
         if self._film is not None:
             # An earlier instance took something else for the film.
-            for file in self._written:
-                self._reassemble(self._film, file)
+            for file, ranges in self._written.items():
+                self._writer(file, 0)
+                for span in ranges:
+                    self._copy(self._film, file, span, to_film=False)
             # Whoever reads finds everything in the posted files meanwhile.
             self._film = None
             self._put_aside.append(self._film_descriptor)
@@ -145,41 +147,16 @@ class Spool:
                 self._copy(film, file, span, to_film=True)
         self._film = film
 
-    def reassemble(self, file: int) -> None:
-        """The posted file gets what of it lies in the film, so that all of it is at `path`, to be read."""
-        if self._film is not None:
-            with self._translated():
-                self._reassemble(self._film, file)
-
-    def _reassemble(self, film: Layout, file: int) -> None:
-        path = self.path(file)
-        whole = Span(0, path.stat().st_size)
-        if _is_all(film, file, whole):
-            path.unlink()
-            path.hardlink_to(self.film_path)
-        else:
-            self._copy(film, file, whole, to_film=False)
-
-    def replaced(self, file: int) -> None:
-        """All of the posted file is at `path` and is right: the film gets its share."""
+    def mend(self, file: int, start: int, data: bytes) -> None:
+        """Bytes that no article brought, or not as they should be, at their place."""
+        view, span = memoryview(data), Span(start, start + len(data))
         with self._translated(), self._lock:
-            path = self.path(file)
-            whole = Span(0, path.stat().st_size)
+            for piece in self._pieces(file, span):
+                in_film = self._film_descriptor
+                _write(in_film if piece.in_film else self._writer(file, 0), view[: piece.length], piece.at)
+                view = view[piece.length :]
             if not self._is_settled:
-                self._written[file].add(0, whole.end)
-            if self._film is None or (self.film_path.exists() and path.samefile(self.film_path)):
-                return
-            if _is_all(self._film, file, whole):
-                self._take_for_film(path)
-            else:
-                self._copy(self._film, file, whole, to_film=True)
-
-    def _take_for_film(self, path: Path) -> None:
-        self.film_path.unlink()
-        self.film_path.hardlink_to(path)
-        with self.film_path.open("r+b") as opened:
-            # The same number leads to the other file at once: who reads meanwhile reads the one or the other.
-            os.dup2(opened.fileno(), self._film_descriptor, inheritable=False)
+                self._written[file].add(span.start, span.end)
 
     def complete(self, file: int, file_bytes: int) -> None:
         """Make sure that the posted file is there and has its size, whatever was written."""
@@ -255,11 +232,6 @@ class Spool:
                 f"the scratch disk at {self._directory} can't take the download ({why}); "
                 "free some space there"
             ) from error
-
-
-def _is_all(film: Layout, file: int, whole: Span) -> bool:
-    """Whether the film is this posted file, and nothing else."""
-    return film.size_bytes == whole.length and list(film.places(file, whole)) == [(0, whole)]
 
 
 def _places_of(film: Layout, files: Iterable[int]) -> list[Place]:

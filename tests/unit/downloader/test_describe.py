@@ -274,7 +274,7 @@ async def test_a_lost_beginning_of_a_volume_needs_repair_first(tmp_path: Path):
     assert needs.value.protection.recovery_files
 
     release.source.path(1).write_bytes(protected[1][1])
-    await release.source.mended(1)
+    await release.source.mended(1, len(protected[1][1]))
     assert await release.film() == FILM
 
 

@@ -86,7 +86,7 @@ async def test_a_hole_is_waited_for_and_then_served_mended(tmp_path: Path) -> No
         done, _ = await asyncio.wait({reading}, timeout=0.3)
         assert done == set()
         source.path(0).write_bytes(b"\0" * 8 + FILM[:HALF])
-        await source.mended(0)
+        await source.mended(0, 8 + HALF)
         screen.whole()
         assert (await reading).content == FILM[995_000:1_005_001]
 

@@ -21,7 +21,8 @@ SAID = (
 
 
 def shares(pieces: list[bytes], files: int = 2) -> list[float]:
-    hearing = Hearing(files)
+    hearing = Hearing()
+    hearing.files = files
     found: list[float] = []
     for piece in pieces:
         hearing.hear(piece)

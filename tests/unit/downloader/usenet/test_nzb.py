@@ -92,6 +92,15 @@ def test_segments_are_put_in_order_and_impossible_ones_left_out(
     assert [(segment.number, segment.message_id) for segment in read] == kept
 
 
+def test_segments_of_one_number_are_kept_in_order_each_once_and_few():
+    listed = ["a@x", "b@x", "a@x", "", "b@x", "c@x", "d@x", "e@x"]
+    read = parse_nzb(with_segments(*((1, message_id) for message_id in listed), (2, "z@x")))
+    first, second = read.files[0].segments
+    assert (first.message_id, first.others) == ("a@x", ("b@x", "c@x", "d@x"))
+    assert (second.message_id, second.others) == ("z@x", ())
+    assert read.digest() != parse_nzb(with_segments((1, "a@x"), (2, "z@x"))).digest()
+
+
 @pytest.mark.parametrize(
     ("document", "said"),
     [

@@ -9,6 +9,7 @@ import pytest
 
 from services.downloader.errors import BytesLost, DownloaderError
 from services.downloader.source import HEAD_BYTES, Landed, Lost, Span, Urgency
+from services.downloader.usenet.nzb import Nzb
 from services.downloader.usenet.source import UsenetSource
 from tests.support.nntp import Liar, Post
 from tests.unit.downloader.usenet.conftest import MakeSource, Start
@@ -213,12 +214,51 @@ async def test_what_no_server_has_is_lost_exactly(start: Start, make_source: Mak
     with pytest.raises(BytesLost, match="430"):
         await source.read(0, 23_500, 1, Urgency.PLAYER)
     assert await source.read(0, 22_000, 1_000, Urgency.PLAYER) == data[22_000:23_000]
-    with source.path(0).open("r+b") as mending:
-        mending.write(data)
-    await source.mended(0)
+    for hole in source.holes(0):
+        await source.mend(0, hole.start, data[hole.start : hole.end])
+    await source.mended(0, len(data))
     assert source.holes(0) == ()
     assert await source.read(0, 0, len(data), Urgency.PLAYER) == data
     assert await filled(source) == [Landed(file=0, span=Span(0, len(data)))]
+
+
+def listed_again(post: Post, others: dict[int, tuple[str, ...]]) -> Nzb:
+    """The post's NZB with further articles for some slots of its one file."""
+    (file,) = post.nzb.files
+    segments = tuple(
+        msgspec.structs.replace(segment, others=others.get(segment.number - 1, ()))
+        for segment in file.segments
+    )
+    return msgspec.structs.replace(post.nzb, files=(msgspec.structs.replace(file, segments=segments),))
+
+
+async def test_every_article_that_is_listed_for_a_part_is_tried_before_it_is_lost(
+    start: Start, make_source: MakeSource
+):
+    data = noise(40_500)
+    post = Post({"film.mkv": data}, part_bytes=1_000)
+    # The first is gone and its second bad; another one's second is another part; the last one's are gone too.
+    for slot, other in ((0, "bad@x"), (7, "right@x"), (9, "wrong@x"), (12, "gone@x")):
+        post.bodies[other] = post.bodies[post.message_id(0, slot)]
+        del post.bodies[post.message_id(0, slot)]
+    post.bodies["good@x"] = post.bodies["bad@x"]
+    post.bodies["bad@x"] = post.bodies["bad@x"].replace(b"=yend", b"more\r\n=yend")
+    post.bodies["wrong@x"] = post.bodies[post.message_id(0, 8)]
+    del post.bodies["gone@x"]
+    others = {0: ("bad@x", "good@x"), 7: ("right@x",), 8: ("never@x",), 9: ("wrong@x",), 12: ("gone@x",)}
+    liar = await start(Liar(post.bodies))
+    source = make_source(listed_again(post, others), liar.account())
+    await source.open()
+    census = await source.census()
+    assert (census.missing_articles, census.sure) == (0, False)
+    reading = asyncio.create_task(source.read(0, 7_000, 1_000, Urgency.PLAYER))
+    events = await filled(source)
+    assert await reading == data[7_000:8_000]
+    assert [event.span.start for event in events if isinstance(event, Lost)] == [9_000, 12_000]
+    assert_tiles(covered(events, 0), len(data))
+    assert source.files[0].head == data[: len(source.files[0].head)]
+    assert source.path(0).read_bytes()[:9_000] == data[:9_000]
+    assert liar.served["never@x"] == 0
 
 
 async def test_a_lost_first_part_still_lets_the_size_be_known(start: Start, make_source: MakeSource):

@@ -72,8 +72,7 @@ def test_what_is_around_the_film_lies_in_the_posted_files(spool: Spool):
     write_all(spool)
     assert spool.path(0).read_bytes() == VOLUMES[0][:60] + bytes(930) + VOLUMES[0][990:]
     for file, data in enumerate(VOLUMES):
-        spool.reassemble(file)
-        assert spool.path(file).read_bytes() == data
+        assert spool.read(file, 0, len(data)) == data
 
 
 def test_it_tells_where_in_the_film_posted_bytes_lie(spool: Spool):
@@ -95,40 +94,19 @@ def test_where_they_lie_is_true_after_a_mend(spool: Spool):
     before = spool.lying(0, 0, 100)
     assert before
     spool.complete(0, 1_000)
-    spool.reassemble(0)
-    mended = spool.path(0).with_suffix(".mended")
-    mended.write_bytes(VOLUMES[0])
-    mended.rename(spool.path(0))
-    spool.replaced(0)
+    spool.mend(0, 0, VOLUMES[0][:100])
     assert os.pread(before.descriptor, before.length, before.offset) == VOLUMES[0][:100]
 
 
-def test_a_film_that_is_a_posted_file_is_not_copied_to_be_mended(spool: Spool):
-    spool.lay_out(VirtualFile("film.mkv", [Extent(0, 0, 1_000)]), range(3))
-    write(spool, 0, 0, 500)
-    spool.complete(0, 1_000)
-    spool.reassemble(0)
-    assert spool.path(0).samefile(spool.film_path)
-    mended = spool.path(0).with_name("mended")
-    mended.write_bytes(VOLUMES[0])
-    mended.rename(spool.path(0))
-    spool.replaced(0)
-    assert spool.film_path.read_bytes() == spool.read(0, 0, 1_000) == VOLUMES[0]
-    spool.reassemble(0)
-    assert spool.path(0).read_bytes() == VOLUMES[0]
-
-
-def test_the_film_gets_what_was_mended(spool: Spool):
+def test_what_is_mended_goes_to_its_place(spool: Spool):
     spool.lay_out(film(), range(3))
     for start in (0, 100, 300, 900):
         write(spool, 0, start, start + 100)
     spool.complete(0, 1_000)
-    spool.reassemble(0)
-    assert spool.path(0).read_bytes()[:200] == VOLUMES[0][:200]
     # Not only where nothing had come: par2 proves what no checksum of an article did.
     spool.write(Record(0, 0, 0, 100, 1_000, None), bytes(100))
-    spool.path(0).write_bytes(VOLUMES[0])
-    spool.replaced(0)
+    for start, end in ((0, 400), (400, 1_000)):
+        spool.mend(0, start, VOLUMES[0][start:end])
     assert spool.film_path.read_bytes()[:930] == VOLUMES[0][60:990]
     assert spool.read(0, 0, 1_000) == VOLUMES[0]
 
@@ -136,8 +114,7 @@ def test_the_film_gets_what_was_mended(spool: Spool):
 def test_a_file_that_was_mended_first_is_laid_out_whole(spool: Spool):
     write(spool, 0, 0, 100)
     spool.complete(0, 1_000)
-    spool.path(0).write_bytes(VOLUMES[0])
-    spool.replaced(0)
+    spool.mend(0, 100, VOLUMES[0][100:])
     spool.lay_out(film(), range(3))
     assert spool.film_path.read_bytes()[:930] == VOLUMES[0][60:990]
 
@@ -214,13 +191,12 @@ def test_another_release_and_a_torn_journal_are_nothing_to_go_on_with(tmp_path: 
 
 
 def test_nothing_of_another_release_is_in_the_way(tmp_path: Path):
-    # Stopped while a film that is a posted file was being mended: both are one file then.
+    # A film that is a posted file, and all of it.
     spool = opened(tmp_path)
     whole = VirtualFile("film.mkv", [Extent(0, 0, 1_000)])
     spool.lay_out(whole, range(3))
     write(spool, 0, 0, 500)
     spool.complete(0, 1_000)
-    spool.reassemble(0)
     another = opened(tmp_path, "another release")
     write(another, 0, 0, 500)
     another.lay_out(whole, range(3))
@@ -231,8 +207,6 @@ def test_nothing_of_another_release_is_in_the_way(tmp_path: Path):
 def test_a_film_that_turns_out_to_be_another_is_laid_out_anew(tmp_path: Path):
     left_by_a_dead_one(tmp_path, laid_out=True)
     spool = opened(tmp_path)
-    for file in range(3):
-        spool.complete(file, len(VOLUMES[file]))
     spool.lay_out(VirtualFile("other.mkv", [Extent(0, 0, 1_000)]), range(3))
     assert spool.film_path.read_bytes()[:200] == VOLUMES[0][:200]
     assert spool.film_path.read_bytes()[300:400] == VOLUMES[0][300:400]
