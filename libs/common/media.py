@@ -43,8 +43,8 @@ class Sound(Fact, frozen=True, kw_only=True):
 
 
 class Text(Fact, frozen=True, kw_only=True):
-    """`number` counts the container's subtitle tracks from 0; and from 1000 on texts that come with the film in
-    files of their own."""
+    """`number` counts the container's subtitle tracks from 0, and texts that come with the film in files of
+    their own from 1000 on."""
 
     number: int
     kind: TextKind
