@@ -244,7 +244,7 @@ class JobState(Wire, frozen=True, kw_only=True):
                     address=event.address, size_bytes=event.size_bytes, content_type=event.content_type
                 )
                 return self._with(event, play=play)
-            case Probed() if not self.is_probed:
+            case Probed() if not self.is_probed or _tells_more(event.media, self.media):
                 return self._with(event, media=event.media, is_probed=True)
             case Preparing() if self.phase is Phase.DOWNLOADING:
                 return self._with(event, phase=Phase.PREPARING)
@@ -358,6 +358,11 @@ def _story(state: JobState) -> str:
 def new_job_id(now: datetime) -> str:
     """`job_<unix ms>_<random>`."""
     return f"job_{int(now.timestamp() * 1000)}_{secrets.token_hex(5)}"
+
+
+def _tells_more(media: Media | None, known: Media | None) -> bool:
+    """Texts beside a film may be found after what is inside of it."""
+    return media is not None and known is not None and len(media.texts) > len(known.texts)
 
 
 def event_id(job_id: str, fact: str, attempt: int = 0, delivery: int = 0) -> str:

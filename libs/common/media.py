@@ -1,10 +1,12 @@
 """What is inside a film, as the log and the page know it: facts read from its container, nothing decided."""
 
-from typing import Literal
+from typing import Final, Literal
 
 import msgspec
 
 Hdr = Literal["hdr10", "hlg", "dolby_vision"]
+BESIDE_FIRST: Final = 1000
+"""The number of the first text from a file beside the film: libav reads fewer tracks of a container."""
 TextKind = Literal["text", "ass", "pgs", "vobsub"]
 """`text`: SubRip, WebVTT, MP4 timed text; `ass` also SSA; the others are pictures."""
 
@@ -41,7 +43,8 @@ class Sound(Fact, frozen=True, kw_only=True):
 
 
 class Text(Fact, frozen=True, kw_only=True):
-    """`number` counts the container's subtitle tracks from 0."""
+    """`number` counts the container's subtitle tracks from 0, and texts that come with the film in files of
+    their own from 1000 on."""
 
     number: int
     kind: TextKind

@@ -158,10 +158,12 @@ class Attempt:
     # What the pipeline tells -------------------------------------------------------------------------------
 
     async def described(self, description: Description) -> Theatre | None:
-        if self._screen:
-            self._screen.proven(description.film)
-        else:
+        if self._screen is None:
             await self.foreseen(description)
+            return self._theatre
+        self._screen.proven(description.film)
+        if self._theatre and self._theatre.put_beside(description.texts):
+            self._look_with(self._theatre, "probed-again", after=self._looking)
         return self._theatre
 
     async def foreseen(self, description: Description) -> None:
@@ -171,7 +173,8 @@ class Attempt:
         )
         if not self._source:
             return
-        theatre = self._theatre = Theatre(self._media_process)
+        theatre = self._theatre = Theatre(self._media_process, self._source)
+        theatre.put_beside(description.texts)
         self._house.push_async_callback(theatre.close)
         self._screen = Screen(self._source, description, self._identity(), theatre)
         address = await self._house.enter_async_context(serving(self._screen))
@@ -179,14 +182,20 @@ class Attempt:
             Playable, address=address, size_bytes=film.size_bytes, content_type=description.content_type
         )
         theatre.show(address, self._identity().token, film.size_bytes)
-        self._looking = asyncio.create_task(self._look(theatre), name="look")
+        self._look_with(theatre, "probed")
+
+    def _look_with(self, theatre: Theatre, fact: str, *, after: "asyncio.Task[None] | None" = None) -> None:
+        self._looking = asyncio.create_task(self._look(theatre, fact, after), name="look")
         self._house.push_async_callback(_end, self._looking)
 
-    async def _look(self, theatre: Theatre) -> None:
+    async def _look(self, theatre: Theatre, fact: str, after: "asyncio.Task[None] | None") -> None:
+        """Tells what is inside the film; once more when more was found beside it."""
+        if after:
+            await after
         seen = await theatre.look()
         if seen.why_not:
             log.warning("film_not_readable", why=seen.why_not)
-        await self._tell(Probed, media=seen.media, why_not=seen.why_not)
+        await self._tell(Probed, fact, media=seen.media, why_not=seen.why_not)
 
     async def packed(self, name: str, size_bytes: int, container: str) -> None:
         await self._tell(Described, file_name=name, size_bytes=size_bytes, container=container)
@@ -231,11 +240,12 @@ class Attempt:
     async def _failed(self, code: str, message: str, blame: Blame) -> None:
         await self._tell(AttemptFailed, code=code, message=message, blame=blame)
 
-    async def _tell(self, kind: type[AttemptEvent], **facts: Any) -> None:
+    async def _tell(self, kind: type[AttemptEvent], fact: str | None = None, **facts: Any) -> None:
+        """`fact`: what it is called if the kind is told more than once in a delivery."""
         attempt, delivery = self._fence
         job_id = self._queued.job_id
         event = kind(
-            id=event_id(job_id, str(kind.__struct_config__.tag), attempt, delivery),
+            id=event_id(job_id, fact or str(kind.__struct_config__.tag), attempt, delivery),
             at=datetime.now(UTC),
             job_id=job_id,
             attempt=attempt,

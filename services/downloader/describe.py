@@ -13,6 +13,7 @@ from .archives.names import base_name
 from .archives.opening import MAX_DEPTH, Release, open_release
 from .archives.parts import Part
 from .archives.volumes import NotPosted
+from .beside import TextBeside, texts_beside
 from .choose import Film, Wanted, choose_film, is_sample
 from .decrypted import Layers
 from .errors import BytesLost, NoFilm, ReleaseError
@@ -46,6 +47,8 @@ class Description(Needs, frozen=True, kw_only=True):
     content_type: str
     names: Mapping[int, str]
     """The best name of every posted file, for showing; may be empty."""
+    texts: Sequence[TextBeside] = ()
+    """The files of the release that are subtitles of the film."""
 
 
 class NeedsRepairFirst(BytesLost):
@@ -106,7 +109,8 @@ async def describe(
         raise NoFilm("this release brings nothing but recovery data (par2), and no film")
     if film is None:
         raise NoFilm(_what_is_there(release))
-    return _description(film, layers.file(film.part.name, film.part.extents), named, volumes, sets)
+    texts = texts_beside(release.parts, film.part, layers.file)
+    return _description(film, layers.file(film.part.name, film.part.extents), texts, [*named, *volumes], sets)
 
 
 async def _with_head(source: Source, file: PostedFile) -> PostedFile:
@@ -214,8 +218,8 @@ def _what_is_there(release: Release) -> str:
 def _description(
     film: Film,
     file: VirtualFile,
+    texts: Sequence[TextBeside],
     posted: Sequence[PostedFile],
-    volumes: Sequence[PostedFile],
     sets: Sequence[Protection],
 ) -> Description:
     needs = _needs({extent.file for extent in file.spans(0, file.size_bytes)}, sets)
@@ -224,7 +228,8 @@ def _description(
         film=file,
         container=film.container,
         content_type=CONTENT_TYPES[film.container],
-        names={file.index: file.name for file in [*posted, *volumes]},
+        names={file.index: file.name for file in posted},
+        texts=texts,
     )
 
 

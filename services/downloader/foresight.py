@@ -15,12 +15,15 @@ from libs.common.ranges import Lying
 
 from .archives import rar, rar4
 from .archives.locks import Keyring
+from .archives.names import base_name
 from .archives.numbering import NUMERIC, Place, rar_place
+from .archives.parts import Part, part_of
 from .archives.reading import MAX_FILE_BYTES
 from .archives.volumes import InnerFile, PostedVolume, Volume, assemble
+from .beside import TextBeside, texts_beside
 from .describe import Description
 from .errors import BytesLost, ReleaseError
-from .extents import VirtualFile
+from .extents import Extent, VirtualFile
 from .kinds import CONTENT_TYPES, container_of
 from .source import PostedFile, Reads, Source, Urgency
 
@@ -31,6 +34,9 @@ SHARE: Final = 0.8
 SNIFFED_BYTES: Final = 1024
 _LONGER_NUMBER: Final = 128
 """From here on a volume's number takes a second byte in RAR 5, and its data begin one byte later."""
+
+END_BYTES_MAX: Final = 64
+"""An archive's end takes so many at most; more is another file, or a recovery record."""
 
 UNTOLD: Final = -1
 
@@ -84,7 +90,7 @@ def _claimed_bytes(placed: Sequence[tuple[Place, PostedFile]]) -> int:
 
 async def _foreseen(source: Source, files: Sequence[int]) -> Description | None:
     first, second = [await _walked(source, file) for file in files[:2]]
-    last = await _walked(source, files[-1], entries=1)
+    last = await _last(source, files[-1])
     if len(second.entries) != 1:
         return None
     volumes = [first, second, *(_like(second, number) for number in range(2, len(files) - 1)), last]
@@ -93,14 +99,47 @@ async def _foreseen(source: Source, files: Sequence[int]) -> Description | None:
         for number, (file, volume) in enumerate(zip(files, volumes, strict=True))
     ]
     # That the sizes add up to the film's tells that none between is cut differently, or several are.
-    film = max(assemble(posted), key=lambda file: file.size_bytes)
+    told = assemble(posted)
+    film = max(told, key=lambda file: file.size_bytes)
     if len(film.extents) != len(files) or not film.stored or film.encrypted:
         return None
     unproven = dict(zip(files[2:-1], volumes[2:-1], strict=True))
-    return await _described(source, Foreseen(source, film, unproven, source.files[files[1]].size_bytes))
+    texts = texts_beside([*_posted_parts(source.files), *_stored_parts(told)], part_of(film), VirtualFile)
+    return await _described(
+        source, Foreseen(source, film, unproven, source.files[files[1]].size_bytes), texts
+    )
 
 
-async def _described(source: Source, film: "Foreseen") -> Description | None:
+async def _last(source: Source, file: int) -> Volume:
+    """The last volume; looked through only if something lies behind the film's end."""
+    last = await _walked(source, file, entries=1)
+    film_ends_at = max((entry.offset + entry.packed_bytes for entry in last.entries), default=0)
+    if source.files[file].size_bytes - film_ends_at <= END_BYTES_MAX:
+        return last
+    try:
+        return await _walked(source, file)
+    except BytesLost:
+        return last
+
+
+def _posted_parts(files: Sequence[PostedFile]) -> list[Part]:
+    return [
+        Part(
+            name=base_name(file.name),
+            size_bytes=file.size_bytes,
+            extents=[Extent(file.index, 0, file.size_bytes)],
+            head=file.head,
+        )
+        for file in files
+        if file.head
+    ]
+
+
+def _stored_parts(files: Sequence[InnerFile]) -> list[Part]:
+    return [part_of(file) for file in files if file.stored and not file.encrypted]
+
+
+async def _described(source: Source, film: "Foreseen", texts: Sequence[TextBeside]) -> Description | None:
     head = await film.read(source, 0, min(SNIFFED_BYTES, film.size_bytes), Urgency.DESCRIBE)
     container = container_of(film.name, head)
     if container is None:
@@ -114,6 +153,7 @@ async def _described(source: Source, film: "Foreseen") -> Description | None:
         par2=None,
         protected={},
         recovery_files=[],
+        texts=texts,
     )
 
 

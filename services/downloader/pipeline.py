@@ -152,7 +152,7 @@ class Pipeline:
             key = f"{self._target.prefix}{name}.{container}"
             return progressive(film, self._source, self._store, key, CONTENT_TYPES[container], laid_out)
 
-        if theatre is None or self._target.publish == "original":
+        if theatre is None:
             return await as_it_is("movie")
         return Premiere(
             film,
@@ -160,7 +160,7 @@ class Pipeline:
             self._store,
             self._target.prefix,
             as_it_is=as_it_is,
-            keep_original=self._target.publish == "both",
+            publish=self._target.publish,
             find_room=partial(self._find_room, description),
         )
 

@@ -107,7 +107,8 @@ class Showings:
     async def _in_store(
         self, job: Kept, film: Film, ready_at: datetime, allowed: Pass, part: str | None
     ) -> Found:
-        if part is not None and film.playlist_key is not None:
+        # A film that is published as it came has its texts beside it, too.
+        if part is not None and (film.playlist_key is not None or part.startswith("text-")):
             return await self._published.part(film, ready_at, part)
         # Whoever has read some of one form must not go on in the other.
         if part is not None or (film.playlist_key is not None and not allowed.is_of_ready):

@@ -1,5 +1,6 @@
 """Films that only one test knows, so that no test's job is in another one's way."""
 
+from collections.abc import Sequence
 from pathlib import Path
 
 import msgspec
@@ -35,8 +36,18 @@ class Premieres:
         self._film.write_bytes(internet.film_of(SHORT_FILM_ID))
         self._next_id = FIRST_ID
 
-    def give(self, title: str, *endings: str, packing: str = "plain", film: Path | None = None) -> Premiere:
-        """A new title, and a post of a film (the short one) for each ending of a release's name."""
+    def give(
+        self,
+        title: str,
+        *endings: str,
+        packing: str = "plain",
+        film: Path | None = None,
+        beside: Sequence[Path] = (),
+    ) -> Premiere:
+        """A new title, and a post of a film (the short one) for each ending of a release's name.
+
+        `beside`: more files of each post.
+        """
         movie_id = self._next_id
         self._next_id += 1
         imdb_id = f"tt{movie_id}9"
@@ -44,6 +55,11 @@ class Premieres:
         names = tuple(f"{title.replace(' ', '.')}.2024.{ending}" for ending in endings)
         for name in names:
             self._internet.post(
-                film or self._film, name, imdb_id=imdb_id, article_bytes=ARTICLE_BYTES, packing=packing
+                film or self._film,
+                name,
+                *beside,
+                imdb_id=imdb_id,
+                article_bytes=ARTICLE_BYTES,
+                packing=packing,
             )
         return Premiere(movie_id, title, names)

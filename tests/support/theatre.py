@@ -73,7 +73,7 @@ class Show(msgspec.Struct):
 @asynccontextmanager
 async def showing(source: Source) -> AsyncIterator[Show]:
     async with media_process() as process:
-        theatre = Theatre(process)
+        theatre = Theatre(process, source)
         await source.open()
         description = await describe(source)
         screen = Screen(source, description, IDENTITY, theatre)
@@ -83,6 +83,7 @@ async def showing(source: Source) -> AsyncIterator[Show]:
                 base_url=f"http://{address}", headers={TOKEN_HEADER: IDENTITY.token}, timeout=30
             ) as player,
         ):
+            theatre.put_beside(description.texts)
             theatre.show(address, IDENTITY.token, description.film.size_bytes)
             yield Show(theatre, process, screen, player)
             await theatre.close()

@@ -122,6 +122,7 @@ REELS: tuple[Reel, ...] = (
         texts=("mov_text",),
         has_chapters=True,
     ),
+    Reel(stem="h264-aac-words", container="mp4", picture=H264, sounds=(AAC,), texts=("mov_text",)),
     Reel(stem="h264-aac-fragmented", container="mp4", picture=H264, sounds=(AAC,), oddity="fragmented"),
     Reel(stem="h264-aac-edit-list", container="mp4", picture=H264, sounds=(AAC,), oddity="edit-list"),
     Reel(stem="h264-aac-rotated", container="mp4", picture=H264, sounds=(AAC,), oddity="rotated"),

@@ -11,7 +11,7 @@ from services.downloader.kinds import ARCHIVES, Kind, kind_of
 
 from .contents import OpenedArchive, Trouble, rar_contents, single_contents, trouble
 from .locks import Keyring
-from .parts import Part, sniff
+from .parts import Part, part_of, sniff
 from .reading import MAX_ENTRIES, each
 from .sevenzip import sevenzip_files
 from .split import join
@@ -51,7 +51,7 @@ async def open_release(
     parts, stored = posted, list[Part]()
     for depth in range(MAX_DEPTH):
         levels.append(await _level(source, parts, () if depth else promised, keyring))
-        stored = [_part(file) for file in levels[-1].files if not _is_packed(file)]
+        stored = [part_of(file) for file in levels[-1].files if not _is_packed(file)]
         if not stored:
             break
         # Deeper archives are looked at before any film in them is chosen, so their bytes are read but once.
@@ -117,7 +117,3 @@ async def _looked_into(source: Layers, stored: Sequence[Part]) -> list[Part]:
 
 def _is_packed(file: InnerFile) -> bool:
     return not file.stored or file.encrypted
-
-
-def _part(file: InnerFile) -> Part:
-    return Part(name=file.name, directory=file.directory, size_bytes=file.size_bytes, extents=file.extents)

@@ -33,6 +33,11 @@ class Part(msgspec.Struct, frozen=True, kw_only=True):
         return {extent.file for extent in self.extents}
 
 
+def part_of(file: InnerFile) -> Part:
+    """Of a file in an archive that lies there as it is."""
+    return Part(name=file.name, directory=file.directory, size_bytes=file.size_bytes, extents=file.extents)
+
+
 def reader(source: Reads, part: Part) -> Read:
     """Reads a part; what is in its head costs nothing."""
     file = VirtualFile(part.name, part.extents)

@@ -5,9 +5,12 @@ from collections.abc import Sequence
 from typing import BinaryIO, Final, cast
 
 from libs.common.subtitles.cues import NoSubtitles
+from libs.common.subtitles.decoding import decoded
+from libs.common.subtitles.reading import as_webvtt, format_of
 from services.downloader.errors import Unreadable
 from services.downloader.media import subtitles
 from services.downloader.media.messages import (
+    Convert,
     Describe,
     Head,
     Init,
@@ -68,8 +71,8 @@ class Booth:
                 return encode(probe(self._film))
             case Describe(may_read_all=may_read_all):
                 return encode(self._outline(may_read_all))
-            case Master(texts=texts):
-                return self._presentation.master(texts).encode()
+            case Master(texts=texts, beside=beside):
+                return self._presentation.master(texts, beside).encode()
             case Head():
                 return self._presentation.head()
             case Playlist():
@@ -87,6 +90,8 @@ class Booth:
                 return subtitles.segment(self._film, number, start_s, end_s - start_s).encode()
             case Texts():
                 return encode(self._stretches(question.segment))
+            case Convert():
+                return _converted(question).encode()
             case Previews():
                 self._preview.grow(self._film, self._span_s(question.segment)[1])
                 return b""
@@ -171,3 +176,13 @@ class Booth:
         if self._made:
             self._made.close()
         self._reader.close()
+
+
+def _converted(file: Convert) -> str:
+    """Raises NoSubtitles."""
+    if not file.is_script:
+        return as_webvtt(file.data, language=file.language, frames_per_s=file.frames_per_s)
+    script = decoded(file.data, file.language)
+    if format_of(script) != "ass":
+        raise NoSubtitles("The file is no script, whatever its name says.")
+    return script

@@ -9,7 +9,7 @@ from typing import Final
 
 import msgspec
 
-from libs.common.media import Media
+from libs.common.media import Media, Text
 from services.downloader.media.text_files import TextStretch
 
 PREFIX: Final = struct.Struct(">IQ")
@@ -41,6 +41,8 @@ class Describe(Question, frozen=True, kw_only=True):
 class Master(Question, frozen=True, kw_only=True):
     texts: tuple[int, ...] | None = None
     """Those that there are; without, all of the film's."""
+    beside: tuple[Text, ...] = ()
+    """From files beside the film; each of them is named."""
 
 
 class Playlist(Question, frozen=True, kw_only=True):
@@ -78,6 +80,19 @@ class Texts(Question, frozen=True, kw_only=True):
     segment: int | None = None
 
 
+class Convert(Question, frozen=True, kw_only=True):
+    """A subtitle file's bytes, to be had as WebVTT; or in UTF-8 as the script that it is (`is_script`)."""
+
+    data: bytes
+    language: str | None = None
+    frames_per_s: float | None = None
+    is_script: bool = False
+
+    def __repr__(self) -> str:
+        # What is asked is logged.
+        return f"Convert({len(self.data)} bytes)"
+
+
 class Previews(Question, frozen=True, kw_only=True):
     """Answered by nothing: makes what it can of the sheet, of what lies before this segment's end."""
 
@@ -107,6 +122,7 @@ Questions = (
     | TextPlaylist
     | TextPiece
     | Texts
+    | Convert
     | Previews
     | Sheet
     | SheetIndex

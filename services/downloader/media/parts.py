@@ -5,7 +5,7 @@ it, and `browser_form` puts it into the store.
 """
 
 import re
-from typing import Final
+from typing import Final, Literal
 
 import msgspec
 
@@ -19,6 +19,7 @@ from services.downloader.media.messages import (
     TextPlaylist,
 )
 
+Ending = Literal["vtt", "ass"]
 PLAYLIST_TYPE: Final = "application/vnd.apple.mpegurl"
 MASTER: Final = "movie.m3u8"
 TEXT_TYPE: Final = "text/vtt"
@@ -28,11 +29,20 @@ _RENDITION_PART: Final = re.compile(
     r"(?P<rendition>video|sound-\d{1,6})(?:(?P<playlist>\.m3u8)|(?P<init>-init\.mp4)|-(?P<number>\d{1,6})\.m4s)",
     re.ASCII,
 )
+SCRIPT_TYPE: Final = "text/x-ssa"
 _TEXT_PART: Final = re.compile(r"text-(?P<text>\d{1,6})(?:\.m3u8|-(?P<segment>\d{1,6})\.vtt)", re.ASCII)
+_SIDE_TEXT: Final = re.compile(r"text-(?P<text>\d{1,6})\.(?P<ending>vtt|ass)", re.ASCII)
+
+
+class SideText(msgspec.Struct, frozen=True):
+    """A text from a file beside the film, whole."""
+
+    number: int
+    ending: Ending
 
 
 class Part(msgspec.Struct, frozen=True):
-    question: Questions
+    question: Questions | SideText
     content_type: str
 
 
@@ -45,6 +55,9 @@ def part_named(name: str) -> Part | None:
         if text["segment"] is None:
             return Part(TextPlaylist(number=number), PLAYLIST_TYPE)
         return Part(TextPiece(number=number, segment=int(text["segment"])), TEXT_TYPE)
+    if text := _SIDE_TEXT.fullmatch(name):
+        ending: Ending = "ass" if text["ending"] == "ass" else "vtt"
+        return Part(SideText(int(text["text"]), ending), TEXT_TYPE if ending == "vtt" else SCRIPT_TYPE)
     match = _RENDITION_PART.fullmatch(name)
     if match is None:
         return None

@@ -16,7 +16,7 @@ from typing import BinaryIO
 import msgspec
 from av.container import InputContainer
 
-from libs.common.media import Media
+from libs.common.media import Media, Text
 
 from .boxes import FILE_TYPE, Sample, TrackHeader, box, fragment, movie
 from .cuts import NeedsReading, cuts_of, read_head
@@ -187,10 +187,11 @@ class Presentation:
         """The numbers of those that can be had as text."""
         return [text.number for text in self.media.texts if text.kind in ("text", "ass")]
 
-    def master(self, texts: Collection[int] | None = None) -> str:
-        """movie.m3u8. `texts`: those that it names; without, all."""
+    def master(self, texts: Collection[int] | None = None, beside: Sequence[Text] = ()) -> str:
+        """movie.m3u8. `texts`: those of the film that it names; without, all. `beside`: those of files."""
         numbers = self.texts if texts is None else texts
         named = [text for text in self.media.texts if text.number in numbers]
+        named += beside
         return master_playlist(self.renditions, self.media.bits_per_s, named)
 
     def playlist(self, rendition: str) -> str:

@@ -7,9 +7,11 @@ import structlog
 
 from libs.common.events import Film
 from libs.common.objects import ObjectStore
+from libs.common.settings import Publish
 from services.downloader.errors import ScratchFull
 from services.downloader.extents import Coverage, Ranges, VirtualFile
 from services.downloader.media.browser_form import BrowserForm
+from services.downloader.media.companions import Companion, companions_of_a_file
 from services.downloader.media.messages import Outline
 from services.downloader.media.process import MediaFailed
 from services.downloader.media.theatre import Theatre
@@ -22,8 +24,8 @@ log = structlog.get_logger(__name__)
 class Premiere:
     """A `Progressive` that decides once the film has been looked into.
 
-    A film that every browser plays is published as it came; and so is one that can't be prepared, even if
-    that shows half-way.
+    A film that every browser plays is published as it came, with its texts; and so is one that can't be
+    prepared, even if that shows half-way, or that nobody wants prepared.
     """
 
     def __init__(
@@ -34,24 +36,24 @@ class Premiere:
         prefix: str,
         *,
         as_it_is: Callable[[str], Awaitable[Progressive]],
-        keep_original: bool,
+        publish: Publish,
         find_room: Callable[[int], None],
     ) -> None:
         """`as_it_is`: begins to publish the film as it came, under a name that gets its extension.
-        `keep_original`: that as well as the prepared form. `find_room`: raises `ScratchFull` if so many bytes
-        more can't be stored.
+        `find_room`: raises `ScratchFull` if so many bytes more can't be stored.
         """
         self._film = film
         self._theatre = theatre
         self._store = store
         self._prefix = prefix
         self._as_it_is = as_it_is
-        self._keep_original = keep_original
+        self._publish = publish
         self._find_room = find_room
         self._coverage = Coverage(film)
         self._landed: defaultdict[int, Ranges] = defaultdict(Ranges)
         self._original: Progressive | None = None
         self._prepared: BrowserForm | None = None
+        self._beside: list[Companion] = []
 
     @property
     def landed_bytes(self) -> int:
@@ -71,12 +73,13 @@ class Premiere:
 
     async def run(self) -> None:
         """Raises what `publish` raises; never for what the film is like."""
-        outline = await self._outline()
+        outline = await self._outline() if self._publish != "original" else None
         if outline and self._has_room(outline):
             await self._prepare(outline)
         if self._prepared is None:
             await self._run_original("movie")
-        elif self._keep_original:
+            self._beside = await companions_of_a_file(self._theatre)
+        elif self._publish == "both":
             await self._run_original("original")
 
     async def _outline(self) -> Outline | None:
@@ -114,6 +117,9 @@ class Premiere:
         await original.run()
 
     async def complete(self) -> Film:
+        """What is beside the film first, as of the prepared form."""
+        for one in self._beside:
+            await self._store.put(self._prefix + one.name, one.content, content_type=one.content_type)
         original = await self._original.complete() if self._original else None
         prepared = await self._prepared.complete() if self._prepared else None
         if film := prepared or original:

@@ -1,15 +1,17 @@
-"""One film as browsers get it: looked into once, and its parts by name."""
+"""One film as browsers get it: looked into once, and its parts by name; and the texts that come with it."""
 
 import asyncio
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 from typing import Final
 
 import msgspec
 import structlog
+from msgspec.structs import replace
 
-from libs.common.media import Media
+from libs.common.media import BESIDE_FIRST, Media, Text
 from libs.common.plan import PROBES, Device, is_for_every_browser, plan
 from libs.common.play import FILM_PATH
+from services.downloader.beside import TextBeside
 from services.downloader.media.messages import (
     Describe,
     Head,
@@ -23,15 +25,19 @@ from services.downloader.media.messages import (
     Sheet,
     SheetIndex,
     Show,
+    TextPlaylist,
     Texts,
     decode_media,
     decode_outline,
     decode_stretches,
 )
-from services.downloader.media.parts import Part
+from services.downloader.media.parts import Ending, Part, SideText
+from services.downloader.media.playlists import stored_text_playlist
 from services.downloader.media.process import MediaFailed, MediaProcess, NotToBeHad, ProcessDied
 from services.downloader.media.shelf import Shelf
+from services.downloader.media.side_texts import SideTexts
 from services.downloader.media.text_files import TextStretch
+from services.downloader.source import Reads
 
 log = structlog.get_logger(__name__)
 
@@ -54,9 +60,11 @@ class Seen(msgspec.Struct, frozen=True, kw_only=True):
 class Theatre:
     """Prepares one film, through its media process, for players and for the store."""
 
-    def __init__(self, process: MediaProcess) -> None:
+    def __init__(self, process: MediaProcess, source: Reads) -> None:
+        """`source`: where the files beside the film are read from."""
         self._process = process
         self._shelf = Shelf[Questions](process.ask)
+        self._side_texts = SideTexts(source, process.ask)
         self._looking: asyncio.Task[Seen] | None = None
 
     def show(self, address: str, token: str, size_bytes: int) -> None:
@@ -66,16 +74,25 @@ class Theatre:
         self._process.show(film)
         self._looking = asyncio.create_task(self._look(), name="look")
 
+    def put_beside(self, files: Sequence[TextBeside]) -> bool:
+        """These are the texts that come with the film. Whether there are others among them than before."""
+        return self._side_texts.put(files)
+
     async def look(self) -> Seen:
-        """What is inside the film; after `show`. Never raises for what a film is like."""
+        """What is inside the film, and beside it; after `show`. Never raises for what a film is like."""
         if self._looking is None:
             raise RuntimeError("looked before the film was shown")
-        return await asyncio.shield(self._looking)
+        seen = await asyncio.shield(self._looking)
+        if seen.media is None:
+            return seen
+        texts = (*seen.media.texts, *self._side_texts.texts)
+        return replace(seen, media=replace(seen.media, texts=texts))
 
     async def _look(self) -> Seen:
         try:
             async with asyncio.timeout(LOOK_S):
                 media = decode_media(await self._process.ask(Probe()))
+                self._side_texts.frames_per_s = media.video.frames_per_s if media.video else None
                 return Seen(media=media) if is_for_every_browser(media) else await self._outlined(media)
         except TimeoutError:
             return Seen(why_not="what is inside the film could not be read in time")
@@ -96,7 +113,21 @@ class Theatre:
 
     async def part(self, part: Part) -> bytes:
         """For a player. Raises `NotToBeHad`, and `MediaFailed` for what may work later."""
-        return await self._shelf.get(part.question)
+        match part.question:
+            case SideText(number=number, ending=ending):
+                return await self._side_texts.get(number, ending)
+            case TextPlaylist(number=number) if number >= BESIDE_FIRST:
+                return await self._side_playlist(number)
+            case Master():
+                return await self._shelf.get(Master(beside=self._side_texts.texts))
+            case question:
+                return await self._shelf.get(question)
+
+    async def _side_playlist(self, number: int) -> bytes:
+        media = (await self.look()).media
+        if media is None or all(text.number != number for text in media.texts):
+            raise NotToBeHad(f"the film has no text {number}")
+        return stored_text_playlist(number, media.duration_s).encode()
 
     async def close(self) -> None:
         if self._looking:
@@ -118,7 +149,8 @@ class Theatre:
 
     async def master(self, texts: Collection[int]) -> bytes:
         """That names these texts."""
-        return await self._for_store(Master(texts=tuple(texts)))
+        beside = tuple(text for text in self._side_texts.texts if text.number in texts)
+        return await self._for_store(Master(texts=tuple(texts), beside=beside))
 
     async def stored_playlist(self, rendition: str, ranges: tuple[tuple[int, int], ...]) -> bytes:
         """`ranges`: offset and length of each of its segments in movie.mp4."""
@@ -127,6 +159,15 @@ class Theatre:
     async def texts(self, segment: int | None) -> list[TextStretch]:
         """What of all texts begins in a segment; or all of it, of a film without an index."""
         return decode_stretches(await self._process.ask(Texts(segment=segment), is_for_store=True))
+
+    @property
+    def side_texts(self) -> tuple[Text, ...]:
+        """Those that come with the film in files of their own."""
+        return self._side_texts.texts
+
+    async def side_text(self, number: int, ending: Ending) -> bytes:
+        """One of them, as it is published."""
+        return await self._side_texts.get(number, ending)
 
     async def previews(self, segment: int) -> None:
         """Has them made as far as this; what is left is made for `sheet`."""

@@ -6,6 +6,7 @@ import { arranged, delayLabel, stepped } from "../src/lib/player/cues";
 import { commandOf, nextRate } from "../src/lib/player/keys";
 import { languageTag, soundLabel, textLabel } from "../src/lib/player/languages";
 import { captionsFor } from "../src/lib/player/preferences";
+import { piecesAt, piecesOf } from "../src/lib/player/reel";
 import { isWorthKeeping, Places } from "../src/lib/player/resume";
 import { spriteAt, spritesOf } from "../src/lib/player/sprites";
 import { isSilent, PictureWatch } from "../src/lib/player/watchdog";
@@ -230,4 +231,15 @@ test("what a browser plays is asked of what will play it", () => {
   expect(playableCodecs({ MediaSource: plays("avc1.640028", "flac") }, no)).toEqual(["avc1.640028", "flac"]);
   expect(playableCodecs({ MediaSource: plays("opus"), ManagedMediaSource: plays("ac-3") }, no)).toEqual(["ac-3"]);
   expect(playableCodecs({}, (type) => (type === 'audio/mp4; codecs="mp4a.40.2"' ? "probably" : ""))).toEqual(["mp4a.40.2"]);
+});
+
+test("a text comes in pieces, those of the next half minute first", () => {
+  const playlist = "#EXTM3U\n#EXT-X-TARGETDURATION:20\n#EXTINF:20.0,\ntext-0-0.vtt\n#EXTINF:20.0,\ntext-0-1.vtt\n"
+    + "#EXTINF:7.5,\ntext-0-2.vtt\n#EXT-X-ENDLIST\n";
+  const pieces = piecesOf(playlist, "/v1/stream/x");
+  expect(pieces[1]).toEqual({ address: "/v1/stream/x/text-0-1.vtt", startS: 20, endS: 40 });
+  expect(pieces).toHaveLength(3);
+  expect(piecesAt(pieces, 5).map(({ startS }) => startS)).toEqual([0, 20]);
+  expect(piecesAt(pieces, 20).map(({ startS }) => startS)).toEqual([20, 40]);
+  expect(piecesAt(pieces, 99)).toEqual([]);
 });

@@ -19,7 +19,7 @@ export interface Sound {
   is_commentary?: boolean;
 }
 
-/** `number` counts the film's subtitles from 0; `pgs` and `vobsub` are pictures and can't be shown as text. */
+/** `number` counts the film's subtitles from 0, those from files beside it from 1000; `pgs` and `vobsub` are pictures and can't be shown as text. */
 export interface Text {
   number: number;
   kind: "text" | "ass" | "pgs" | "vobsub";

@@ -26,11 +26,7 @@ export class Showing {
   sounds = $state.raw<readonly SoundTrack[]>([]);
   sound = $state(-1);
 
-  /** Those of a film that comes in segments; of one that is played as it is nobody hears them. */
-  readonly texts = $derived.by(() => {
-    const texts = this.session?.mode === "hls" ? this.session.media?.texts : null;
-    return (texts ?? []).filter(({ kind }) => kind === "text" || kind === "ass");
-  });
+  readonly texts = $derived((this.session?.media?.texts ?? []).filter(({ kind }) => kind === "text" || kind === "ass"));
   readonly chapters = $derived(this.session?.media?.chapters ?? []);
   /** What is worth knowing of the way it comes; that a file plays as it is goes without saying. */
   readonly reasons = $derived.by(() => {

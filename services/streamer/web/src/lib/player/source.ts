@@ -1,4 +1,5 @@
 import type { PlaySession } from "../api";
+import { TextReel } from "./reel";
 
 export interface SoundTrack {
   name: string;
@@ -39,24 +40,41 @@ export async function openSource(
   events: SourceEvents,
   isWanted: () => boolean,
 ): Promise<Source | null> {
-  if (session.mode !== "hls") return plainSource(video, session.streamUrl);
+  if (session.mode !== "hls") return new PlainSource(video, session.streamUrl, session.streamUrl, events);
   const { default: Hls } = await import("hls.js");
   if (!isWanted()) return null;
   const address = `${session.streamUrl}/${MASTER}`;
-  if (!Hls.isSupported()) return plainSource(video, address);
+  if (!Hls.isSupported()) return new PlainSource(video, address, session.streamUrl, events);
   const { HlsSource } = await import("./hls");
   return isWanted() ? new HlsSource(Hls, video, address, startS, events) : null;
 }
 
 /** The browser's own way: a file, or a playlist in browsers that play those. */
-function plainSource(video: HTMLVideoElement, address: string): Source {
-  video.src = address;
-  // The address may be the same as before, and then only this makes a failed player start over.
-  video.load();
-  return {
-    guardsVideo: false,
-    chooseSound: () => undefined,
-    chooseText: () => undefined,
-    stop: () => video.removeAttribute("src"),
-  };
+class PlainSource implements Source {
+  readonly guardsVideo = false;
+  #reel: TextReel | null = null;
+
+  /** `base`: below which the film's texts are. */
+  constructor(
+    readonly video: HTMLVideoElement,
+    address: string,
+    readonly base: string,
+    readonly events: SourceEvents,
+  ) {
+    video.src = address;
+    // The address may be the same as before, and then only this makes a failed player start over.
+    video.load();
+  }
+
+  chooseSound(): void {}
+
+  chooseText(number: number | null): void {
+    this.#reel?.stop();
+    this.#reel = number === null ? null : new TextReel(this.video, this.base, number, this.events);
+  }
+
+  stop(): void {
+    this.#reel?.stop();
+    this.video.removeAttribute("src");
+  }
 }
