@@ -66,9 +66,11 @@ def _scored(
 
 
 def _candidate(offer: Offer, basis: Basis, verdicts: Mapping[str, Sequence[Verdict]]) -> Candidate:
-    told = verdicts.get(name_key(offer.title), ())
+    told = verdicts.get(name_key(offer.title), ()) if verdicts else ()
     verdict = next((verdict for verdict in told if verdict.is_about(offer)), None)
-    return offer.candidate(scoring.score(offer, replace(basis, verdict=verdict)), basis.now)
+    if verdict:
+        basis = replace(basis, verdict=verdict)
+    return offer.candidate(scoring.score(offer, basis), basis.now)
 
 
 def retention_days(servers: Sequence[UsenetServer]) -> int:

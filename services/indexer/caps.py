@@ -8,7 +8,7 @@ import unicodedata
 from typing import Final, Literal
 
 from libs.common.events import TitleRef, Wire
-from services.indexer.markup import FeedRefused, check_root, local_name, read
+from services.indexer.markup import FeedRefused, check_root, read
 
 DEPTH_MAX: Final = 16
 ELEMENTS_MAX: Final = 20_000
@@ -57,8 +57,7 @@ class _CapsTarget:
         self._depth = 0
         self._elements = 0
 
-    def start(self, tag: str, attributes: dict[str, str]) -> None:
-        name = local_name(tag)
+    def start(self, name: str, attributes: dict[str, str]) -> None:
         if self._depth == 0:
             check_root(name, attributes, "caps", "list of capabilities")
         self._depth += 1
@@ -76,7 +75,7 @@ class _CapsTarget:
     def data(self, _text: str) -> None:
         pass
 
-    def end(self, _tag: str) -> None:
+    def end(self, _name: str) -> None:
         self._depth -= 1
 
     def close(self) -> None:

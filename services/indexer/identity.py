@@ -2,6 +2,7 @@
 
 import re
 import unicodedata
+from functools import lru_cache
 from typing import Literal
 
 from libs.common import releases
@@ -15,6 +16,7 @@ Certainty = Literal["sure", "unsure", "other"]
 YEARS_APART_MAX = 1
 """A film's year is that of its first showing, or of the one at home."""
 
+_WORD = re.compile(r"\w+")
 _SEVERAL_TITLES = re.compile(r"\s(?:aka|a k a|/|\|)\s", re.IGNORECASE)
 
 
@@ -70,10 +72,9 @@ def same_title(told: str, wanted: str) -> bool:
     return any(_folded(part) == goal for part in (told, *_SEVERAL_TITLES.split(told)) if part) and bool(goal)
 
 
+@lru_cache(maxsize=1024)
 def _folded(text: str) -> str:
     plain = unicodedata.normalize("NFKD", text.casefold().replace("&", " and "))
-    words = re.findall(
-        r"\w+", "".join(c for c in plain if not unicodedata.combining(c) and c not in "'\u2019")
-    )
+    words = _WORD.findall("".join(c for c in plain if not unicodedata.combining(c) and c not in "'\u2019"))
     joined = "".join(words[1:] if len(words) > 1 and words[0] in ("the", "a", "an") else words)
     return joined.replace("_", "")
