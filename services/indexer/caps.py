@@ -96,7 +96,10 @@ def _limit(text: str) -> int:
 
 
 def questions(caps: Caps, title: TitleRef) -> tuple[Question, ...]:
-    """How to ask for a film, the surest first; the next is for when one finds nothing."""
+    """How to ask for a film, the surest first; the next is for when one finds nothing.
+
+    A film that has no IMDb id is asked for in every way there is: its titles alone lead to it.
+    """
     asked: list[Question] = []
     imdb, words = imdb_number(title), search_words(title)
     common: dict[str, str | int] = {"extended": 1, "limit": caps.limit_max}
@@ -110,7 +113,7 @@ def questions(caps: Caps, title: TitleRef) -> tuple[Question, ...]:
     films: dict[str, str | int] = {"q": words, "cat": MOVIES_CATEGORY, **common}
     if "q" in caps.movie_params:
         asked.append(Question(form="title", params={"t": "movie", **films}))
-    elif caps.text_search:
+    if caps.text_search and ("q" not in caps.movie_params or not imdb):
         asked.append(Question(form="text", params={"t": "search", **films}))
     return tuple(asked)
 

@@ -104,8 +104,6 @@ class DiscoveryController(Controller):
     )
     async def releases(self, bus: NamedDependency[Bus], movie_id: FromPath[str]) -> ReleasesAnswer:
         movie = await ask(bus, GetMovie(movie_id=movie_id_of(movie_id)), MovieDetails)
-        if not movie.imdb_id:
-            return ReleasesAnswer(releases=[])
         found = await ask(bus, FindReleases(title=title_of(movie)), Releases)
         return ReleasesAnswer(releases=[_release(candidate) for candidate in found.releases])
 
