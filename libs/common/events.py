@@ -324,6 +324,10 @@ class FindReleases(Query, frozen=True, kw_only=True, tag="releases"):
     quality: Quality | None = None
 
 
+class FollowReleases(FindReleases, frozen=True, kw_only=True, tag="releases_so_far"):
+    """The same, answered several times: with what is known at once, and whenever an indexer has answered."""
+
+
 class FindSubtitles(Query, frozen=True, kw_only=True, tag="subtitles"):
     """`title_key`: `tmdb:movie:603`, `tmdb:tv:1399:1:2`. No languages: the owner's."""
 
@@ -445,6 +449,20 @@ class Indexers(Wire, frozen=True, kw_only=True):
 class Releases(Wire, frozen=True, kw_only=True):
     releases: tuple[Candidate, ...]
     indexers: tuple[IndexerHealth, ...] = ()
+
+
+class IndexerAnswer(Wire, frozen=True, kw_only=True):
+    """How far the question to one indexer is: it has so many releases, or `message` says why it failed."""
+
+    name: str
+    state: Literal["asked", "answered", "failed"]
+    found: int = 0
+    message: str = ""
+
+
+class ReleasesSoFar(Wire, frozen=True, kw_only=True):
+    releases: tuple[Candidate, ...]
+    indexers: tuple[IndexerAnswer, ...]
 
 
 # The wire form --------------------------------------------------------------------------------------------

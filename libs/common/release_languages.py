@@ -77,7 +77,7 @@ LANGUAGES = Words(
     {
         r"multi(?:~(?:lang(?:uages?)?|audio))?\d?": "multi",
         **{
-            rf"{words}|{code}(?=dub|lek|audio)|(?<=dub){code}|(?<=lek){code}": code
+            rf"{words}|{code}(?:(?=dub|lek|audio)|(?<=dub{code})|(?<=lek{code}))": code
             for code, words in _SPOKEN.items()
         },
     },

@@ -69,7 +69,8 @@ def read(name: str) -> Text:
 def _composed(name: str) -> Text:
     """Each letter one character (NFC), each separator one of a few."""
     if name.isascii():
-        return Text("".join(map(_plain, name)), range(len(name) + 1))
+        plain = name.replace("_", " ") if name.isprintable() else "".join(map(_plain, name))
+        return Text(plain, range(len(name) + 1))
     letters: list[str] = []
     origins: list[int] = []
     for start, end in _clusters(name):
@@ -90,6 +91,8 @@ def _plain(character: str) -> str:
 
 def _named(name: Text) -> Text:
     """Of the folders and files in a path the one that says most; a slash inside brackets is none."""
+    if "/" not in name.text and "\\" not in name.text:
+        return name
     ends = [
         match.start() for match in _FOLDER.finditer(name.text) if not _bracketed(name.text, match.start())
     ]

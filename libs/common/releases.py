@@ -77,7 +77,12 @@ def quality(release: Release) -> Quality:
 
 def parse(name: str) -> Release:
     """Never raises, in time proportional to the name. Only its first 300 characters count."""
-    return explain(name).release
+    text = read(name)
+    if _RANDOM.fullmatch(text.text):
+        return _OBFUSCATED
+    look = Lookup(text.text)
+    lines = outline(look)
+    return _release(_found(lines, look), lines.numbers)
 
 
 _CHANNELS = re.compile(
@@ -88,14 +93,14 @@ _CHANNELS = re.compile(
 )
 _BY_COUNT = {"2": "2.0", "6": "5.1", "8": "7.1"}
 _RANDOM = re.compile(r"(?=(?:[^0-9]*[0-9]){3})(?=.*[A-Za-z])[A-Za-z0-9]{16,}")
+_OBFUSCATED = Release(flags=("OBFUSCATED",))
 
 
 def explain(name: str) -> Reading:
     """What `parse` says, and the places in `name` that say it."""
     text = read(name)
     if _RANDOM.fullmatch(text.text):
-        obfuscated = Release(flags=("OBFUSCATED",))
-        return Reading(release=obfuscated, spans={"flags": (text.span(0, len(text.text)),)})
+        return Reading(release=_OBFUSCATED, spans={"flags": (text.span(0, len(text.text)),)})
     look = Lookup(text.text)
     lines = outline(look)
     found = _found(lines, look)
@@ -129,29 +134,36 @@ def _found(lines: Outline, look: Lookup) -> dict[str, list[Found]]:
 
 
 def _release(found: Mapping[str, list[Found]], numbers: Numbers | None) -> Release:
-    values = {field: [word.value for word in words] for field, words in found.items()}
-    one = {field: next(iter(said), None) for field, said in values.items()}
+    year, bit_depth = _first(found["year"]), _first(found["bit_depth"])
     return Release(
-        title=one["title"],
-        aliases=tuple(values["aliases"]),
-        year=int(one["year"]) if one["year"] else None,
+        title=_first(found["title"]),
+        aliases=_all(found["aliases"]),
+        year=int(year) if year else None,
         season=numbers.season if numbers else None,
         seasons=numbers.seasons if numbers else (),
         episodes=numbers.episodes if numbers else (),
         absolute=numbers.absolute if numbers else None,
         date=numbers.date.day if numbers and numbers.date else None,
-        resolution=one["resolution"],
-        source=one["source"],
-        codec=one["codec"],
-        bit_depth=int(one["bit_depth"]) if one["bit_depth"] else None,
-        hdr=tuple(values["hdr"]),
-        audio=tuple(values["audio"]),
-        channels=one["channels"],
-        languages=tuple(values["languages"]),
-        edition=" ".join(values["edition"]) or None,
-        group=one["group"],
-        flags=tuple(values["flags"]),
+        resolution=_first(found["resolution"]),
+        source=_first(found["source"]),
+        codec=_first(found["codec"]),
+        bit_depth=int(bit_depth) if bit_depth else None,
+        hdr=_all(found["hdr"]),
+        audio=_all(found["audio"]),
+        channels=_first(found["channels"]),
+        languages=_all(found["languages"]),
+        edition=" ".join(_all(found["edition"])) or None,
+        group=_first(found["group"]),
+        flags=_all(found["flags"]),
     )
+
+
+def _first(words: list[Found]) -> str | None:
+    return words[0].value if words else None
+
+
+def _all(words: list[Found]) -> tuple[str, ...]:
+    return tuple([word.value for word in words]) if words else ()
 
 
 def _spans(

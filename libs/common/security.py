@@ -6,6 +6,7 @@ import os
 import secrets as randomness
 from collections.abc import Iterable
 from contextlib import suppress
+from functools import lru_cache
 from pathlib import Path
 from urllib.parse import quote, quote_plus
 
@@ -17,19 +18,21 @@ _MIN_SECRET_CHARS = 4
 
 def scrub(text: str, secrets: Iterable[str]) -> str:
     """`text` with every secret replaced by `[hidden]`, URL-quoted ones too."""
-    for form in sorted(_forms(secrets), key=len, reverse=True):
+    for form in _forms(tuple(secrets)):
         text = text.replace(form, HIDDEN)
     return text
 
 
-def _forms(secrets: Iterable[str]) -> set[str]:
+@lru_cache(maxsize=256)
+def _forms(secrets: tuple[str, ...]) -> tuple[str, ...]:
+    """All ways in which they are written, the longest first."""
     forms: set[str] = set()
     for secret in secrets:
         if len(secret) < _MIN_SECRET_CHARS:
             continue
         for form in (secret, quote(secret, safe=""), quote(secret), quote_plus(secret)):
             forms |= {form, _lower_escapes(form)}
-    return forms
+    return tuple(sorted(forms, key=len, reverse=True))
 
 
 def _lower_escapes(quoted: str) -> str:

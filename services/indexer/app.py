@@ -1,7 +1,7 @@
 """The indexer's wiring."""
 
 from libs.common import streams
-from libs.common.events import FindReleases, ListIndexers
+from libs.common.events import FindReleases, FollowReleases, ListIndexers
 from libs.common.projection import Database, Projection
 from libs.common.queries import Answers
 from libs.common.service import Service, version
@@ -30,6 +30,7 @@ async def body(service: Service) -> None:
     service.task(_requests(service, follower, handlers), "requests")
     answers = Answers(service.bus, "indexer", version())
     answers.add(FindReleases, queries.releases)
+    answers.add_several(FollowReleases, queries.releases_so_far)
     answers.add(ListIndexers, queries.indexers)
     service.ready_when(answers.ready)
     service.ready_when(follower.check)

@@ -1,12 +1,13 @@
 """Offers with the points that they get now."""
 
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import AsyncGenerator, Mapping, Sequence
+from contextlib import aclosing
 from datetime import UTC, datetime
 
 from msgspec.structs import replace
 
-from libs.common.events import Candidate, IndexerHealth, Quality, TitleRef
+from libs.common.events import Candidate, IndexerAnswer, IndexerHealth, Quality, TitleRef
 from libs.common.settings import Settings, UsenetServer
 from services.indexer import scoring
 from services.indexer.basis import Basis
@@ -29,7 +30,19 @@ class Candidates:
 
     async def of(self, title: TitleRef, wanted: Quality) -> tuple[Candidate, ...]:
         """In no order, each once. Raises ServiceError as `Search.offers` does."""
-        offers = await self._search.offers(title)
+        return await self._scored(await self._search.offers(title), title, wanted)
+
+    async def follow(
+        self, title: TitleRef, wanted: Quality
+    ) -> AsyncGenerator[tuple[tuple[Candidate, ...], tuple[IndexerAnswer, ...]]]:
+        """The same as indexers answer, and how far each is. Raises ServiceError as `Search.follow` does."""
+        async with aclosing(self._search.follow(title)) as known:
+            async for offers, answers in known:
+                yield await self._scored(offers, title, wanted), answers
+
+    async def _scored(
+        self, offers: Sequence[Offer], title: TitleRef, wanted: Quality
+    ) -> tuple[Candidate, ...]:
         now = datetime.now(UTC)
         verdicts = await self._learned.verdicts(offer.title for offer in offers)
         basis = Basis(
@@ -66,9 +79,11 @@ def _scored(
 
 
 def _candidate(offer: Offer, basis: Basis, verdicts: Mapping[str, Sequence[Verdict]]) -> Candidate:
-    told = verdicts.get(name_key(offer.title), ())
+    told = verdicts.get(name_key(offer.title), ()) if verdicts else ()
     verdict = next((verdict for verdict in told if verdict.is_about(offer)), None)
-    return offer.candidate(scoring.score(offer, replace(basis, verdict=verdict)), basis.now)
+    if verdict:
+        basis = replace(basis, verdict=verdict)
+    return offer.candidate(scoring.score(offer, basis), basis.now)
 
 
 def retention_days(servers: Sequence[UsenetServer]) -> int:

@@ -8,7 +8,7 @@ import unicodedata
 from typing import Final, Literal
 
 from libs.common.events import TitleRef, Wire
-from services.indexer.markup import FeedRefused, check_root, local_name, read
+from services.indexer.markup import FeedRefused, check_root, read
 
 DEPTH_MAX: Final = 16
 ELEMENTS_MAX: Final = 20_000
@@ -57,8 +57,7 @@ class _CapsTarget:
         self._depth = 0
         self._elements = 0
 
-    def start(self, tag: str, attributes: dict[str, str]) -> None:
-        name = local_name(tag)
+    def start(self, name: str, attributes: dict[str, str]) -> None:
         if self._depth == 0:
             check_root(name, attributes, "caps", "list of capabilities")
         self._depth += 1
@@ -76,7 +75,7 @@ class _CapsTarget:
     def data(self, _text: str) -> None:
         pass
 
-    def end(self, _tag: str) -> None:
+    def end(self, _name: str) -> None:
         self._depth -= 1
 
     def close(self) -> None:
@@ -97,7 +96,10 @@ def _limit(text: str) -> int:
 
 
 def questions(caps: Caps, title: TitleRef) -> tuple[Question, ...]:
-    """How to ask for a film, the surest first; the next is for when one finds nothing."""
+    """How to ask for a film, the surest first; the next is for when one finds nothing.
+
+    A film that has no IMDb id is asked for in every way there is: its titles alone lead to it.
+    """
     asked: list[Question] = []
     imdb, words = imdb_number(title), search_words(title)
     common: dict[str, str | int] = {"extended": 1, "limit": caps.limit_max}
@@ -111,7 +113,7 @@ def questions(caps: Caps, title: TitleRef) -> tuple[Question, ...]:
     films: dict[str, str | int] = {"q": words, "cat": MOVIES_CATEGORY, **common}
     if "q" in caps.movie_params:
         asked.append(Question(form="title", params={"t": "movie", **films}))
-    elif caps.text_search:
+    if caps.text_search and ("q" not in caps.movie_params or not imdb):
         asked.append(Question(form="text", params={"t": "search", **films}))
     return tuple(asked)
 

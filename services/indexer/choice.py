@@ -33,23 +33,24 @@ def choose(
     """
     fit = [candidate for candidate in candidates if candidate.score.total > 0]
     failed = [candidate for candidate in candidates if rules.only_failed_before(candidate.score.checks)]
-    takeable = ordered(fit or failed, wanted)
-    return (takeable[0], takeable[1 : 1 + ALTERNATIVES_MAX]) if takeable else (None, ())
+    takeable = ordered(fit or failed, wanted, 1 + ALTERNATIVES_MAX)
+    return (takeable[0], takeable[1:]) if takeable else (None, ())
 
 
 def listed(candidates: Sequence[Candidate]) -> tuple[Candidate, ...]:
     """For people to choose from: 1080p, 720p, 4K, the rest; at most 20."""
-    return ordered(candidates, WANTED)[:LISTED_MAX]
+    return ordered(candidates, WANTED, LISTED_MAX)
 
 
-def ordered(candidates: Sequence[Candidate], wanted: Quality) -> tuple[Candidate, ...]:
-    """The best first, each with what sets it before the next one."""
+def ordered(candidates: Sequence[Candidate], wanted: Quality, most: int) -> tuple[Candidate, ...]:
+    """The best first, at most so many, each with what sets it before the next one."""
     ranked = sorted((_rank(candidate, wanted), candidate) for candidate in _distinct(candidates))
     explained = [
         _explained(candidate, rank, next_rank, follower)
-        for (rank, candidate), (next_rank, follower) in pairwise(ranked)
+        for (rank, candidate), (next_rank, follower) in pairwise(ranked[: most + 1])
     ]
-    return (*explained, *(candidate for _, candidate in ranked[-1:]))
+    # The last of all comes before none.
+    return (*explained, *(candidate for _, candidate in ranked[-1:] if len(ranked) <= most))
 
 
 def _distinct(candidates: Sequence[Candidate]) -> list[Candidate]:

@@ -5,13 +5,14 @@ Newznab's with other attributes (torznab.github.io/spec-1.3-draft).
 """
 
 import re
+from contextlib import suppress
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 from typing import Final
 
 import msgspec
 
-from services.indexer.markup import ApiRefused, FeedRefused, check_root, local_name, read
+from services.indexer.markup import ApiRefused, FeedRefused, check_root, read
 
 __all__ = ["ITEMS_MAX", "ApiRefused", "FeedRefused", "Item", "parse_feed"]
 
@@ -23,6 +24,12 @@ TEXT_CHARS_MAX: Final = 2_000
 NUMBER_DIGITS_MAX: Final = 15
 
 _CODE = re.compile(r"\d{1,5}", re.ASCII)
+_MONTH_NAMES = ("Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec")
+_MONTHS = {name: number for number, name in enumerate(_MONTH_NAMES, start=1)}
+# As most indexers write it; all the other ways are left to the standard library, which takes its time.
+_PLAIN_DATE = re.compile(
+    rf"[A-Z][a-z]{{2}}, (\d\d) ({'|'.join(_MONTHS)}) ([12]\d{{3}}) (\d\d):(\d\d):(\d\d) [+-]0000", re.ASCII
+)
 _IMDB_DIGITS = re.compile(r"(?:tt)?(\d{1,10})", re.ASCII)
 
 
@@ -74,7 +81,7 @@ class _Draft:
             self.categories.append(int(value))
 
     def finished(self) -> Item | None:
-        title = "".join(c for c in " ".join(self.texts.get("title", "").split()) if c.isprintable())
+        title = printable(" ".join(self.texts.get("title", "").split()))
         url = (self.enclosure.get("url") or self.texts.get("link", "")).strip()
         guid = self.texts.get("guid") or self.attributes.get("guid") or url
         told = self.attributes
@@ -102,8 +109,11 @@ class _Draft:
         return kind == "application/x-bittorrent" or magnet or "infohash" in self.attributes
 
 
+_TEXTS = frozenset({"title", "link", "guid", "pubdate", "size"})
+
+
 class _Feed:
-    """Takes the parser's events (the `target` of an XMLParser) and keeps only what an Item is made of."""
+    """Takes the parser's events and keeps only what an Item is made of."""
 
     def __init__(self) -> None:
         self.items: list[Item] = []
@@ -113,21 +123,24 @@ class _Feed:
         self._text: list[str] = []
         self._text_chars = 0
 
-    def start(self, tag: str, attributes: dict[str, str]) -> None:
-        name = local_name(tag)
+    def start(self, name: str, attributes: dict[str, str]) -> None:
         if self._depth == 0:
             check_root(name, attributes, "rss", "list of releases")
         self._depth += 1
         self._elements += 1
         if self._depth > DEPTH_MAX or self._elements > ELEMENTS_MAX:
             raise FeedRefused("sent a list that is nested too deeply or has too many elements")
-        self._forget_text()
+        if self._text:
+            self._forget_text()
+        draft = self._draft
         if name == "item":
             self._draft = _Draft()
-        elif self._draft and name == "enclosure":
-            self._draft.enclosure = self._draft.enclosure or attributes
-        elif self._draft and name == "attr":
-            self._draft.add_attribute(attributes.get("name", "").lower(), attributes.get("value", ""))
+        elif draft is None:
+            pass
+        elif name == "attr":
+            draft.add_attribute(attributes.get("name", "").lower(), attributes.get("value", ""))
+        elif name == "enclosure":
+            draft.enclosure = draft.enclosure or attributes
 
     def data(self, text: str) -> None:
         # One more than allowed is kept, so that what is too long is seen to be.
@@ -135,17 +148,20 @@ class _Feed:
             self._text.append(text[: TEXT_CHARS_MAX + 1])
             self._text_chars += len(text)
 
-    def end(self, tag: str) -> None:
+    def end(self, name: str) -> None:
         self._depth -= 1
-        name = local_name(tag)
-        if self._draft and name == "item":
-            item = self._draft.finished()
+        draft = self._draft
+        if draft is None:
+            return
+        if name == "item":
+            item = draft.finished()
             if item and len(self.items) < ITEMS_MAX:
                 self.items.append(item)
             self._draft = None
-        elif self._draft and name in ("title", "link", "guid", "pubdate", "size"):
-            self._draft.texts.setdefault(name, "".join(self._text).strip())
-        self._forget_text()
+        elif name in _TEXTS:
+            draft.texts.setdefault(name, "".join(self._text).strip())
+        if self._text:
+            self._forget_text()
 
     def close(self) -> None:
         pass
@@ -153,6 +169,10 @@ class _Feed:
     def _forget_text(self) -> None:
         self._text.clear()
         self._text_chars = 0
+
+
+def printable(text: str) -> str:
+    return text if text.isprintable() else "".join(c for c in text if c.isprintable())
 
 
 def _imdb_id(text: str) -> str | None:
@@ -169,6 +189,12 @@ def _number(text: str | None) -> int:
 
 def _date(text: str) -> datetime | None:
     """RFC 2822; a date without a zone is taken as UTC."""
+    if plain := _PLAIN_DATE.fullmatch(text):
+        day, month, year, hour, minute, second = plain.groups()
+        with suppress(ValueError):
+            return datetime(
+                int(year), _MONTHS[month], int(day), int(hour), int(minute), int(second), tzinfo=UTC
+            )
     try:
         date = parsedate_to_datetime(text)
         return (date if date.tzinfo else date.replace(tzinfo=UTC)).astimezone(UTC)

@@ -2,11 +2,12 @@
 
 import re
 import unicodedata
+from functools import lru_cache
 from typing import Literal
 
 from libs.common import releases
 from libs.common.events import TitleRef, Wire
-from services.indexer.caps import Form
+from services.indexer.caps import Form, imdb_number
 from services.indexer.feed import Item
 
 Certainty = Literal["sure", "unsure", "other"]
@@ -15,6 +16,7 @@ Certainty = Literal["sure", "unsure", "other"]
 YEARS_APART_MAX = 1
 """A film's year is that of its first showing, or of the one at home."""
 
+_WORD = re.compile(r"\w+")
 _SEVERAL_TITLES = re.compile(r"\s(?:aka|a k a|/|\|)\s", re.IGNORECASE)
 
 
@@ -25,7 +27,11 @@ class Identity(Wire, frozen=True, kw_only=True):
 
 
 def identify(title: TitleRef, item: Item, parsed: releases.Release, form: Form) -> Identity:
-    """What the indexer's own ids say first, then the name. `form` is how the indexer was asked."""
+    """What the indexer's own ids say first, then the name. `form` is how the indexer was asked.
+
+    Of a film without an IMDb id only a name with its title and its very year is sure: films share titles, and
+    no id will contradict.
+    """
     named = _names(parsed, title)
     told_other = _other_id(title, item)
     if told_other is None:
@@ -33,6 +39,9 @@ def identify(title: TitleRef, item: Item, parsed: releases.Release, form: Form) 
     if told_other:
         doubt = f"the indexer has it under another film's id ({told_other})"
         return _made("unsure" if named is None else "other", doubt)
+    if named is None and not imdb_number(title) and (not title.year or parsed.year != title.year):
+        told = f"the year {parsed.year}" if parsed.year else "no year"
+        return _made("unsure", f"its name has the title, but {told}, and the film has no IMDb id")
     if named is None:
         return _made("sure", "its name has the title" + (" and the year" if parsed.year else ""))
     # Asked by id it may be the film under a title of another language; asked by words it is what it says.
@@ -70,10 +79,9 @@ def same_title(told: str, wanted: str) -> bool:
     return any(_folded(part) == goal for part in (told, *_SEVERAL_TITLES.split(told)) if part) and bool(goal)
 
 
+@lru_cache(maxsize=1024)
 def _folded(text: str) -> str:
     plain = unicodedata.normalize("NFKD", text.casefold().replace("&", " and "))
-    words = re.findall(
-        r"\w+", "".join(c for c in plain if not unicodedata.combining(c) and c not in "'\u2019")
-    )
+    words = _WORD.findall("".join(c for c in plain if not unicodedata.combining(c) and c not in "'\u2019"))
     joined = "".join(words[1:] if len(words) > 1 and words[0] in ("the", "a", "an") else words)
     return joined.replace("_", "")

@@ -1,7 +1,8 @@
 """XML from strangers, read within bounds: no tree is built, no entity is ever expanded."""
 
 import re
-from typing import Final, Protocol
+from collections.abc import Callable
+from typing import Final, Protocol, cast
 
 from defusedxml import ElementTree
 from defusedxml.common import DefusedXmlException
@@ -26,12 +27,20 @@ class ApiRefused(Exception):
 
 
 class Target(Protocol):
-    """What a parser tells (the `target` of an XMLParser)."""
+    """What a parser tells. Elements come by their `local_name`."""
 
-    def start(self, tag: str, attributes: dict[str, str], /) -> None: ...
+    def start(self, name: str, attributes: dict[str, str], /) -> None: ...
     def data(self, text: str, /) -> None: ...
-    def end(self, tag: str, /) -> None: ...
+    def end(self, name: str, /) -> None: ...
     def close(self) -> None: ...
+
+
+class _Expat(Protocol):
+    """Of a `pyexpat` parser what is set here."""
+
+    ordered_attributes: bool
+    StartElementHandler: Callable[[str, dict[str, str]], None]
+    EndElementHandler: Callable[[str], None]
 
 
 def read(document: bytes, target: Target) -> None:
@@ -42,6 +51,7 @@ def read(document: bytes, target: Target) -> None:
     if len(document) > DOCUMENT_BYTES_MAX:
         raise FeedRefused(f"sent more than {DOCUMENT_BYTES_MAX // 1024**2} MiB")
     parser = ElementTree.XMLParser(target=target)
+    _heard_directly(cast("_Expat", parser.parser), target)
     try:
         for start in range(0, len(document), _CHUNK_BYTES):
             parser.feed(document[start : start + _CHUNK_BYTES])
@@ -52,6 +62,24 @@ def read(document: bytes, target: Target) -> None:
         if _looks_like_html(document):
             raise FeedRefused(_WEB_PAGE) from error
         raise FeedRefused("sent something that can't be read as XML") from error
+
+
+def _heard_directly(expat: _Expat, target: Target) -> None:
+    """Elements without the tree builder's handling of their names, which takes longer than reading them."""
+    names: dict[str, str] = {}
+
+    def start(tag: str, attributes: dict[str, str]) -> None:
+        name = names.get(tag)
+        if name is None:
+            name = names[tag] = local_name(tag)
+        target.start(name, attributes)
+
+    def end(tag: str) -> None:
+        # What ends has begun.
+        target.end(names[tag])
+
+    expat.ordered_attributes = False
+    expat.StartElementHandler, expat.EndElementHandler = start, end
 
 
 def local_name(tag: str) -> str:

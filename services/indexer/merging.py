@@ -3,6 +3,7 @@
 import re
 import unicodedata
 from collections.abc import Iterable, Mapping
+from functools import lru_cache
 
 from msgspec.structs import replace
 
@@ -12,6 +13,7 @@ from services.indexer.offers import Offer
 SIZE_TOLERANCE = 0.01
 """Indexers count a post's bytes in several ways, with or without what yEnc adds to them."""
 ALSO_AT_MAX = 10
+_WORD = re.compile(r"\w+")
 
 Rank = tuple[int, int, int]
 """Of an indexer, the lowest first: its priority, its failures lately, its place in the settings."""
@@ -33,9 +35,10 @@ def merged(offers: Iterable[Offer], ranks: Mapping[str, Rank]) -> tuple[Offer, .
     return tuple(offer for known in by_name.values() for offer in known)
 
 
+@lru_cache(maxsize=2048)
 def name_key(title: str) -> str:
     """The same for one name whatever its dots, cases and brackets."""
-    return " ".join(re.findall(r"\w+", unicodedata.normalize("NFKC", title).casefold().replace("_", " ")))
+    return " ".join(_WORD.findall(unicodedata.normalize("NFKC", title).casefold().replace("_", " ")))
 
 
 def similar_size(one_bytes: int, other_bytes: int) -> bool:

@@ -117,6 +117,10 @@ def offer(item: Item, origin: Origin) -> Offer:
     )
 
 
+_host_of = lru_cache(maxsize=64)(host_of)
+"""Of indexers, which are few."""
+
+
 @lru_cache(maxsize=2048)
 def _parsed(name: str) -> releases.Release:
     """Several indexers have the same names, and films are searched for again: 3 MB save most of the work."""
@@ -131,7 +135,7 @@ def _quality(parsed: releases.Release) -> str:
 def without_key(url: str, *, indexer_url: str, api_key: str) -> str:
     """The NZB's address with `{api_key}` for the key. Raises ItemRefused if it leads anywhere else."""
     try:
-        own = host_of(url) == host_of(indexer_url) and "@" not in urlsplit(url).netloc
+        own = host_of(url) == _host_of(indexer_url) and "@" not in urlsplit(url).netloc
     except ValueError as error:
         raise ItemRefused("its NZB has no proper address") from error
     if not own:

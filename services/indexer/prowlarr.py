@@ -16,7 +16,7 @@ from libs.common.events import TitleRef
 from services.indexer.caps import MOVIES_CATEGORY, Form, imdb_number, search_words
 from services.indexer.desk import Desk
 from services.indexer.errors import IndexerFailed
-from services.indexer.feed import ITEMS_MAX, TEXT_CHARS_MAX, Item
+from services.indexer.feed import ITEMS_MAX, TEXT_CHARS_MAX, Item, printable
 from services.indexer.found import Found, sorted_out
 from services.indexer.offers import Origin
 
@@ -101,7 +101,7 @@ def _item(raw: msgspec.Raw) -> Item | None:
         result = msgspec.json.decode(raw, type=_Result)
     except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
         return None
-    title = "".join(c for c in " ".join((result.title or "").split()) if c.isprintable())
+    title = printable(" ".join((result.title or "").split()))
     torrent = (result.protocol or "").lower() == "torrent"
     url = (result.download_url or "").strip() or ("magnet:" if torrent else "")
     guid = result.guid or url

@@ -3,7 +3,8 @@
 import asyncio
 import hashlib
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections import Counter
+from collections.abc import AsyncGenerator, Callable, Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Protocol
 
@@ -11,11 +12,12 @@ import msgspec
 import structlog
 
 from libs.common.errors import ErrorCode, ServiceError
-from libs.common.events import IndexerHealth, TitleRef
+from libs.common.events import IndexerAnswer, IndexerHealth, TitleRef
 from libs.common.settings import IndexerSettings
 from services.indexer.desk import TIMEOUT_S, Desk
 from services.indexer.errors import IndexerFailed, IndexerRests
 from services.indexer.found import Found
+from services.indexer.hunt import Hunt
 from services.indexer.merging import Rank, merged
 from services.indexer.metrics import DROPPED, SEARCH_MS, SEARCHES
 from services.indexer.newznab import Newznab
@@ -61,7 +63,7 @@ class Search:
             for one in settings
             if _usable(one)
         ]
-        self._running: dict[str, asyncio.Task[tuple[Offer, ...]]] = {}
+        self._running: dict[str, tuple[Hunt, asyncio.Task[tuple[Offer, ...]]]] = {}
         self._dropped: dict[str, Mapping[str, int]] = {}
         self._trouble = _trouble(settings)
         names = "\n".join(f"{one.kind} {one.name} {one.url} {one.priority}" for one in settings)
@@ -72,6 +74,26 @@ class Search:
 
         Raises ServiceError: INTERNAL_ERROR if no indexer is set up, NZBGEEK_ERROR if none could be asked.
         """
+        return await asyncio.shield(self._hunt(title)[1])
+
+    async def follow(
+        self, title: TitleRef
+    ) -> AsyncGenerator[tuple[tuple[Offer, ...], tuple[IndexerAnswer, ...]]]:
+        """What is known at once, and whenever an indexer has answered; at last what `offers` says.
+
+        Raises as `offers` does, but says first how each indexer failed.
+        """
+        hunt, search = self._hunt(title)
+        while not search.done():
+            news = hunt.news
+            yield await self._merged(hunt.offers), hunt.answers
+            await news.wait()
+        if search.exception():
+            yield (), hunt.answers
+        yield await search, hunt.answers
+
+    def _hunt(self, title: TitleRef) -> tuple[Hunt, asyncio.Task[tuple[Offer, ...]]]:
+        """The search for this title that is under way, or a new one."""
         if not self._indexers:
             raise ServiceError(ErrorCode.INTERNAL_ERROR, self._trouble)
         # What is offered depends on how the title is called, too.
@@ -79,18 +101,21 @@ class Search:
         key = f"{self._origin} {hashlib.sha256(known).hexdigest()[:32]}"
         # Who looks at the list and then presses Watch must not have it searched for twice. One of them may go
         # away meanwhile; the others still wait.
-        running = self._running.get(key)
-        if running is None:
-            running = asyncio.create_task(self._search(key, title), name=f"search-{title.key}")
-            self._running[key] = running
-            running.add_done_callback(lambda _: self._running.pop(key, None))
-        return await asyncio.shield(running)
+        if key not in self._running:
+            hunt = Hunt(indexer.desk.name for indexer in self._indexers)
+            search = asyncio.create_task(self._search(key, title, hunt), name=f"search-{title.key}")
+            self._running[key] = hunt, search
+            search.add_done_callback(lambda _: self._running.pop(key, None))
+            search.add_done_callback(lambda _: hunt.tell())
+        return self._running[key]
 
-    async def _search(self, key: str, title: TitleRef) -> tuple[Offer, ...]:
+    async def _search(self, key: str, title: TitleRef, hunt: Hunt) -> tuple[Offer, ...]:
         if kept := await self._cache.get(key):
+            await self._recall(kept, hunt)
             return kept
         begun = time.monotonic()
-        found, failures = await self._ask_all(title)
+        failures = await self._ask_all(title, hunt)
+        found = await self._merged(hunt.offers)
         SEARCH_MS.observe((time.monotonic() - begun) * 1000)
         if failures and len(failures) == len(self._indexers):
             raise ServiceError(ErrorCode.NZBGEEK_ERROR, str(failures[0]))
@@ -105,7 +130,7 @@ class Search:
         return tuple([await self._health(indexer.desk) for indexer in self._indexers])
 
     async def close(self) -> None:
-        running = list(self._running.values())
+        running = [search for _, search in self._running.values()]
         for task in running:
             task.cancel()
         if running:
@@ -113,22 +138,33 @@ class Search:
         for indexer in self._indexers:
             await indexer.desk.close()
 
-    async def _ask_all(self, title: TitleRef) -> tuple[tuple[Offer, ...], list[IndexerFailed]]:
+    async def _ask_all(self, title: TitleRef, hunt: Hunt) -> list[IndexerFailed]:
         async with asyncio.TaskGroup() as tasks:
             asked = [
-                tasks.create_task(self._ask(indexer, title), name=f"search-{indexer.desk.name}")
+                tasks.create_task(self._ask(indexer, title, hunt), name=f"search-{indexer.desk.name}")
                 for indexer in self._indexers
             ]
-        answers = [task.result() for task in asked]
+        return [failure for task in asked if (failure := task.result())]
+
+    async def _recall(self, offers: tuple[Offer, ...], hunt: Hunt) -> None:
+        """What a search that is still fresh says of each indexer."""
+        found = Counter(one.indexer for offer in offers for one in (offer, *offer.also_at))
+        for desk in (indexer.desk for indexer in self._indexers):
+            try:
+                await desk.open()
+            except IndexerRests as rests:
+                hunt.failed(desk.name, rests)
+            else:
+                hunt.answered(desk.name, (), found[desk.name])
+
+    async def _merged(self, offers: Sequence[Offer]) -> tuple[Offer, ...]:
         ranks: dict[str, Rank] = {}
         for place, indexer in enumerate(self._indexers):
             failures = (await indexer.desk.standing()).failures
             ranks[indexer.desk.name] = (indexer.desk.settings.priority, failures, place)
-        offers = [offer for answer in answers if isinstance(answer, Found) for offer in answer.offers]
-        failed = [answer for answer in answers if isinstance(answer, IndexerFailed)]
-        return await asyncio.to_thread(merged, offers, ranks), failed
+        return await asyncio.to_thread(merged, offers, ranks)
 
-    async def _ask(self, indexer: Indexer, title: TitleRef) -> Found | IndexerFailed:
+    async def _ask(self, indexer: Indexer, title: TitleRef, hunt: Hunt) -> IndexerFailed | None:
         desk = indexer.desk
         try:
             await desk.open()
@@ -139,12 +175,14 @@ class Search:
                 indexer=desk.name, outcome="rests" if isinstance(failure, IndexerRests) else "failed"
             ).inc()
             log.warning("indexer_failed", indexer=desk.name, error=str(failure))
+            hunt.failed(desk.name, failure)
             return failure
         await desk.succeeded()
         SEARCHES.labels(indexer=desk.name, outcome="answered").inc()
         DROPPED.labels(indexer=desk.name).inc(sum(found.dropped.values()))
         self._dropped[desk.name] = found.dropped
-        return found
+        hunt.answered(desk.name, found.offers, len(found.offers))
+        return None
 
     async def _health(self, desk: Desk) -> IndexerHealth:
         standing, now = await desk.standing(), self._now()

@@ -28,6 +28,7 @@ from services.streamer.api.inputs import JsonRequest
 from services.streamer.api.jobs import JobsController
 from services.streamer.api.movies import DiscoveryController, WatchingController
 from services.streamer.api.pages import DIST, page_routes
+from services.streamer.api.releases import ReleasesController
 from services.streamer.api.sessions import SessionsController
 from services.streamer.api.shell import Shell, content_security_policy, page_origin
 from services.streamer.api.stream import stream_route
@@ -37,6 +38,7 @@ from services.streamer.auth.owner import Owner
 from services.streamer.auth.sessions import Sessions
 from services.streamer.auth.throttle import Throttle
 from services.streamer.jobs import Jobs
+from services.streamer.limits import Places
 from services.streamer.metrics import Figures
 from services.streamer.names import Names
 from services.streamer.playback import Playback
@@ -53,6 +55,8 @@ from services.streamer.store import SCHEMA, JobStore
 log = structlog.get_logger(__name__)
 
 MOVIES = "/api/movies-on-demand"
+RELEASE_LISTS_MAX = 32
+"""Followed at once, each while indexers are asked: half of what the indexer answers at a time."""
 MAX_BODY_BYTES = 64 * 1024
 
 
@@ -98,6 +102,9 @@ async def body(service: Service) -> None:
         "playback": playback,
         "player_events": PlayerEvents(time.monotonic),
         "push": push,
+        "release_places": Places(
+            RELEASE_LISTS_MAX, "Too many lists of releases are being made.", retry_after_s=5
+        ),
         "requests": Requests(bus, store, projection, _now),
         "sessions": sessions,
         "showings": showings,
@@ -128,7 +135,7 @@ def _litestar(gate: Gate, names: Names, routes: list[ASGIRouteHandler], provided
     door = Router("/", route_handlers=[AuthController], guards=[own_page_only(names)])
     movies = Router(
         MOVIES,
-        route_handlers=[DiscoveryController, WatchingController, JobsController],
+        route_handlers=[DiscoveryController, ReleasesController, WatchingController, JobsController],
         guards=[owner_only(gate)],
         security=[{"cookie": []}, {"bearer": []}],
     )

@@ -1,6 +1,7 @@
 """The bus on a real nats-server: stored once, read in order, leased, alive after a kill -9 of the server."""
 
 import asyncio
+from collections.abc import AsyncGenerator
 from datetime import UTC, datetime, timedelta
 
 import pytest
@@ -13,7 +14,7 @@ from libs.common import streams
 from libs.common.bus import Bus, Delivery
 from libs.common.errors import BusUnavailable, Conflict, ErrorCode, LogReplaced, ServiceError
 from libs.common.kv import Bucket
-from libs.common.queries import Answers, ask
+from libs.common.queries import Answers, ask, ask_several
 from tests.conftest import NatsServer
 
 NOW = datetime(2026, 11, 20, tzinfo=UTC)
@@ -265,6 +266,43 @@ async def test_questions_answers_and_refusals(bus: Bus) -> None:
         await ask(bus, e.SearchMovies(query="bug"), e.MoviePage)
     assert broken.value.code is ErrorCode.INTERNAL_ERROR
     assert "secret" not in broken.value.message
+    task.cancel()
+
+
+async def test_several_answers_come_in_order_and_end(bus: Bus) -> None:
+    go_on = asyncio.Event()
+
+    async def pages(query: e.SearchMovies) -> AsyncGenerator[e.MoviePage]:
+        yield e.MoviePage(page=1, total_pages=1, total_results=0, results=())
+        await go_on.wait()
+        if query.query == "none":
+            raise ServiceError(ErrorCode.NOT_FOUND, "Nothing here.")
+        yield e.MoviePage(page=2, total_pages=1, total_results=0, results=())
+
+    def asked(words: str, timeout_s: float = 5.0) -> AsyncGenerator[e.MoviePage]:
+        return ask_several(bus, e.SearchMovies(query=words), e.MoviePage, timeout_s=timeout_s)
+
+    with pytest.raises(ServiceError, match="not running"):
+        await anext(asked("x"))
+    answers = Answers(bus, "catalog", "0.1.0")
+    answers.add_several(e.SearchMovies, pages)
+    task = asyncio.create_task(answers.serve())
+    await asyncio.sleep(0.1)
+    in_vain = asked("x", timeout_s=0.2)
+    assert (await anext(in_vain)).page == 1
+    with pytest.raises(ServiceError, match="did not answer in time"):
+        await anext(in_vain)
+    given_up = asked("x")
+    assert (await anext(given_up)).page == 1
+    await given_up.aclose()
+    whole = asked("x")
+    assert (await anext(whole)).page == 1
+    go_on.set()
+    assert [page.page async for page in whole] == [2]
+    refused = asked("none")
+    assert (await anext(refused)).page == 1
+    with pytest.raises(ServiceError, match="Nothing here"):
+        await anext(refused)
     task.cancel()
 
 

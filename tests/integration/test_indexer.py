@@ -184,7 +184,7 @@ async def test_a_title_without_imdb_id_is_searched_for_by_its_name(
     unknown = TitleRef(key="tmdb:movie:5", movie_id=5, name="The Long Intermission 2", imdb_id=imdb_id)
     known = replace(unknown, name="Long Intermission", year=2024)
     assert [await releases(bus, unknown), len(await releases(bus, known))] == [[], 5]
-    assert sandbox.counters.http == {"newznab t=caps": 1, "newznab t=movie": 2}
+    assert sandbox.counters.http == {"newznab t=caps": 1, "newznab t=movie": 2, "newznab t=search": 1}
 
 
 @pytest.mark.usefixtures("indexer", "posted")

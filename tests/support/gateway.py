@@ -2,7 +2,7 @@
 
 import asyncio
 import socket
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncGenerator, AsyncIterator, Callable
 from contextlib import AsyncExitStack, asynccontextmanager
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -20,8 +20,10 @@ from libs.common.events import (
     Film,
     FindReleases,
     FindSubtitles,
+    FollowReleases,
     GetMovie,
     GetSubtitle,
+    IndexerAnswer,
     JobEvent,
     ListMovies,
     MovieDetails,
@@ -33,6 +35,7 @@ from libs.common.events import (
     Queued,
     Ready,
     Releases,
+    ReleasesSoFar,
     Requested,
     Score,
     SearchMovies,
@@ -168,6 +171,15 @@ async def catalog_and_indexer(bus: Bus) -> AsyncIterator[None]:
     async def releases(_query: FindReleases) -> Releases:
         return Releases(releases=(candidate("r1"), candidate("r2")))
 
+    async def releases_so_far(query: FollowReleases) -> AsyncGenerator[ReleasesSoFar]:
+        asked = IndexerAnswer(name="A", state="asked")
+        answered = IndexerAnswer(name="A", state="answered", found=2)
+        dead = IndexerAnswer(name="B", state="failed", message="B can't be reached.")
+        yield ReleasesSoFar(releases=(), indexers=(asked, dead))
+        if query.title.movie_id == MOVIE_WITHOUT_IMDB:
+            raise ServiceError(ErrorCode.NZBGEEK_ERROR, "B can't be reached.")
+        yield ReleasesSoFar(releases=(candidate("r1"), candidate("r2")), indexers=(answered, dead))
+
     async def texts(query: FindSubtitles) -> SubtitleList:
         return SubtitleList(
             subtitles=tuple(subtitle(language) for language in query.languages),
@@ -188,6 +200,7 @@ async def catalog_and_indexer(bus: Bus) -> AsyncIterator[None]:
     catalog.add(SimilarMovies, page)
     indexer = Answers(bus, "indexer", "0.0.0")
     indexer.add(FindReleases, releases)
+    indexer.add_several(FollowReleases, releases_so_far)
     running = [asyncio.create_task(answers.serve()) for answers in (catalog, indexer)]
     async with AsyncExitStack() as stack:
         for task in running:

@@ -2,7 +2,6 @@
 
 from typing import Annotated
 
-import msgspec
 from litestar import Controller, Response, get, post
 from litestar.di import NamedDependency
 from litestar.openapi.datastructures import ResponseSpec
@@ -11,14 +10,10 @@ from msgspec.structs import asdict
 
 from libs.common.bus import Bus
 from libs.common.events import (
-    Candidate,
-    FindReleases,
     GetMovie,
     ListMovies,
     MovieDetails,
     MoviePage,
-    Releases,
-    Score,
     SearchMovies,
     SimilarMovies,
 )
@@ -36,25 +31,6 @@ class MovieAnswer(MovieDetails, frozen=True, kw_only=True):
     """A film, and what became of the last request for it."""
 
     job_status: JobStatus | None
-
-
-class Release(msgspec.Struct, frozen=True, kw_only=True):
-    """A release as people choose it."""
-
-    id: str
-    title: str
-    size_bytes: int
-    age_days: int
-    indexer: str
-    quality: str
-    source: str | None
-    codec: str | None
-    group: str | None
-    score: Score
-
-
-class ReleasesAnswer(msgspec.Struct, frozen=True, kw_only=True):
-    releases: list[Release]
 
 
 JOINED = ResponseSpec(JobView, description="The job that the film already has.", generate_examples=False)
@@ -97,18 +73,6 @@ class DiscoveryController(Controller):
     ) -> MoviePage:
         return await ask(bus, SimilarMovies(movie_id=movie_id_of(movie_id), page=page_of(page)), MoviePage)
 
-    @get(
-        "/movies/{movie_id:str}/releases",
-        responses=REFUSALS,
-        summary="What can be fetched of a film, best first",
-    )
-    async def releases(self, bus: NamedDependency[Bus], movie_id: FromPath[str]) -> ReleasesAnswer:
-        movie = await ask(bus, GetMovie(movie_id=movie_id_of(movie_id)), MovieDetails)
-        if not movie.imdb_id:
-            return ReleasesAnswer(releases=[])
-        found = await ask(bus, FindReleases(title=title_of(movie)), Releases)
-        return ReleasesAnswer(releases=[_release(candidate) for candidate in found.releases])
-
 
 class WatchingController(Controller):
     """Asking for a film, and playing it."""
@@ -143,18 +107,3 @@ class WatchingController(Controller):
         if movie_or_job_id.startswith("job_"):
             return await playback.play(await store.job(job_id_of(movie_or_job_id)))
         return await playback.play(await store.latest_of(movie_id_of(movie_or_job_id)))
-
-
-def _release(candidate: Candidate) -> Release:
-    return Release(
-        id=candidate.release_id,
-        title=candidate.title,
-        size_bytes=candidate.size_bytes,
-        age_days=candidate.age_days,
-        indexer=candidate.indexer,
-        quality=candidate.quality,
-        source=candidate.source,
-        codec=candidate.codec,
-        group=candidate.group,
-        score=candidate.score,
-    )

@@ -1,8 +1,10 @@
 """What is sent to the gateway, and its answers when that is wrong."""
 
 import itertools
+import json
 from collections.abc import AsyncIterator
 from pathlib import Path
+from typing import Any
 
 import httpx
 
@@ -99,8 +101,44 @@ async def test_releases_are_shown_without_their_address(owner: httpx.AsyncClient
     response = await owner.get(f"{MOVIES}/movies/5/releases")
     assert [release["id"] for release in response.json()["releases"]] == ["r1", "r2"]
     assert "nzb" not in response.text
+    # It is looked for by its title and year.
     without = await owner.get(f"{MOVIES}/movies/{MOVIE_WITHOUT_IMDB}/releases")
-    assert without.json() == {"releases": []}
+    assert without.json() == response.json()
+
+
+async def events_of(client: httpx.AsyncClient, movie_id: int) -> list[tuple[str, dict[str, Any]]]:
+    """The events of a list of releases: names and data."""
+    events = await client.get(f"{MOVIES}/movies/{movie_id}/releases/events")
+    assert events.headers["content-type"].startswith("text/event-stream")
+    assert "nzb" not in events.text
+    told = [event.splitlines() for event in events.text.strip().split("\n\n")]
+    return [(name.removeprefix("event: "), json.loads(data.removeprefix("data: "))) for name, data in told]
+
+
+async def test_releases_come_as_indexers_answer(owner: httpx.AsyncClient) -> None:
+    first, second, last = await events_of(owner, 5)
+    asked = {"name": "A", "state": "asked", "found": 0, "message": ""}
+    dead = {"name": "B", "state": "failed", "found": 0, "message": "B can't be reached."}
+    assert first == ("releases", {"releases": [], "indexers": [asked, dead]})
+    whole = (await owner.get(f"{MOVIES}/movies/5/releases")).json()
+    answered = {"name": "A", "state": "answered", "found": 2, "message": ""}
+    assert second == ("releases", {**whole, "indexers": [answered, dead]})
+    assert last == ("done", {})
+
+
+async def test_that_no_indexer_answered_is_the_last_event(owner: httpx.AsyncClient) -> None:
+    first, last = await events_of(owner, MOVIE_WITHOUT_IMDB)
+    assert first[0] == "releases"
+    assert last == ("failed", {"error": "B can't be reached.", "code": "NZBGEEK_ERROR"})
+
+
+async def test_events_of_releases_are_refused_as_everything_is(
+    owner: httpx.AsyncClient, stranger: httpx.AsyncClient
+) -> None:
+    path = f"{MOVIES}/movies/{{}}/releases/events"
+    assert refusal(await owner.get(path.format("abc"))) == (400, "INVALID_INPUT")
+    assert refusal(await owner.get(path.format(UNKNOWN_MOVIE))) == (404, "NOT_FOUND")
+    assert refusal(await stranger.get(path.format(5))) == (401, "UNAUTHORIZED")
 
 
 async def test_a_service_that_is_away_is_told_in_words(bus: Bus, tmp_path: Path) -> None:

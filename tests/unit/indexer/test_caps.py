@@ -87,7 +87,16 @@ WORDS = {"t": "movie", "q": "Salt Road 2024", "cat": 2000, "extended": 1, "limit
         (Caps(movie_params=()), TITLE, [("text", {**WORDS, "t": "search"})]),
         (Caps(movie_params=("imdbid",), text_search=False), TITLE, [("id", ID)]),
         (Caps(movie_params=(), text_search=False), TITLE, []),
-        (Caps(), TitleRef(key="x", movie_id=1, name="Salt Road"), [("title", {**WORDS, "q": "Salt Road"})]),
+        (
+            Caps(),
+            TitleRef(key="x", movie_id=1, name="Salt Road"),
+            [("title", {**WORDS, "q": "Salt Road"}), ("text", {**WORDS, "t": "search", "q": "Salt Road"})],
+        ),
+        (
+            Caps(text_search=False),
+            TitleRef(key="x", movie_id=1, name="Salt Road", year=2024),
+            [("title", WORDS)],
+        ),
         (Caps(), TitleRef(key="x", movie_id=1, name="?!", year=2024, imdb_id="tt1&t=caps"), []),
         (Caps(limit_max=20), TITLE, [("id", {**ID, "limit": 20}), ("title", {**WORDS, "limit": 20})]),
     ],

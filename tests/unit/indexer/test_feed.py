@@ -183,3 +183,16 @@ def test_any_texts_in_their_places(title: str, url: str, size: str, date: str, c
         assert found.title.isprintable()
         assert found.url == url.strip()
         assert found.posted_at is None or found.posted_at.tzinfo is UTC
+
+
+@given(st.integers(-30_000_000_000, 29_000_000_000))
+@example(1_772_323_199)
+def test_a_date_as_most_indexers_write_it(seconds: int) -> None:
+    told = datetime.fromtimestamp(seconds, UTC)
+    item = only(SHORT + f"<pubDate>{told:%a, %d} {told:%b} {told.year} {told:%H:%M:%S} +0000</pubDate>")
+    assert item.posted_at == told
+
+
+@pytest.mark.parametrize("date", ["Tue, 31 Feb 2026 10:00:00 +0000", "Tue, 28 Feb 2026 25:00:00 +0000"])
+def test_a_day_that_is_none_is_no_date(date: str) -> None:
+    assert only(SHORT + f"<pubDate>{date}</pubDate>").posted_at is None

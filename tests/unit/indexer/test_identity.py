@@ -62,6 +62,28 @@ def test_identity(told: Item, form: Form, certainty: str, words: str) -> None:
 
 
 @pytest.mark.parametrize(
+    ("told", "year", "certainty", "words"),
+    [
+        (item(RIGHT), 2024, "sure", "the title and the year"),
+        (item(RIGHT, "tt0000999"), 2024, "sure", "the title and the year"),
+        (item(RIGHT, tmdb_id=7), None, "sure", "under the same id"),
+        (item(RIGHT, tmdb_id=8), 2024, "unsure", "tmdb 8"),
+        (item(RIGHT), None, "unsure", "the year 2024, and the film has no IMDb id"),
+        (item(RIGHT), 2025, "unsure", "the year 2024, and the film has no IMDb id"),
+        (item("The.Salt.Road.1080p.WEB-DL-X"), 2024, "unsure", "no year, and the film has no IMDb id"),
+        (item("The.Salt.Road.1998.1080p.WEB-DL-X"), 2024, "other", "another year (1998, not 2024)"),
+        (item(FOREIGN), 2024, "other", "another title"),
+    ],
+)
+def test_a_film_without_an_id_is_known_by_its_very_year(
+    told: Item, year: int | None, certainty: str, words: str
+) -> None:
+    title = TitleRef(key="tmdb:movie:7", movie_id=7, name="The Salt Road", year=year)
+    found = identify(title, told, releases.parse(told.title), "text")
+    assert (found.certainty, words in found.reason) == (certainty, True), found
+
+
+@pytest.mark.parametrize(
     ("told", "wanted", "same"),
     [
         ("Oceans Eleven", "Ocean's Eleven", True),

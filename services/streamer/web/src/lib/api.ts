@@ -47,7 +47,24 @@ export interface Release {
   source: string | null;
   codec: string | null;
   group: string | null;
-  score: { total: number; parts: Record<string, number>; reasons: string[] };
+  score: Score;
+}
+
+/** Why a release stands where it stands. A check is a rule with what it allows and what the release has. */
+export interface Score {
+  total: number;
+  parts: Record<string, number>;
+  reasons: string[];
+  checks: { rule: string; passed: boolean; value: string; limit: string }[];
+  decided_by: string;
+}
+
+/** How far the question to one indexer is; `message` says why it failed. */
+export interface IndexerAnswer {
+  name: string;
+  state: "asked" | "answered" | "failed";
+  found: number;
+  message: string;
 }
 
 export type JobStatus = "queued" | "downloading" | "preparing" | "ready" | "error" | "deleted";
@@ -144,6 +161,11 @@ export class Api {
   async releases(id: number, signal?: AbortSignal): Promise<Release[]> {
     const answer = await this.#call<{ releases: Release[] }>(`/movies/${id}/releases`, { signal });
     return answer.releases;
+  }
+
+  /** Where the same list can be followed while indexers answer. */
+  releaseEvents(id: number): string {
+    return `${this.session.base}${MOVIES}/movies/${id}/releases/events`;
   }
 
   /** Starts the film, or joins the job that is already on its way. */

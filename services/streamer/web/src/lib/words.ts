@@ -1,4 +1,4 @@
-import type { Job, JobStatus } from "./api";
+import type { IndexerAnswer, Job, JobStatus } from "./api";
 import { moment, sizeOf, speed, wait } from "./format";
 
 const STATUS: Record<JobStatus, string> = {
@@ -55,4 +55,12 @@ export function announcement(job: Job): string {
   const tenth = Math.floor(job.progress / 10) * 10;
   const words = [statusWord(job.status), ...(tenth > 0 ? [`${tenth} percent`] : [])];
   return [words.join(", "), stageNote(job)].filter(Boolean).join(". ");
+}
+
+/** How far the question to an indexer is: behind its name. */
+export function indexerNote(answer: IndexerAnswer): string {
+  if (answer.state === "asked") return "is being asked";
+  if (answer.state === "failed") return answer.message;
+  if (answer.found === 0) return "has nothing";
+  return `has ${answer.found} ${answer.found === 1 ? "release" : "releases"}`;
 }
