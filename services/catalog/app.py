@@ -24,6 +24,7 @@ async def body(service: Service) -> None:
     service.on_close(site.close)
     texts = Texts(site, kept_texts, settings.opensubtitles.languages)
     catalog = Catalog(tmdb, cache, settings.tmdb.url)
+    service.on_close(catalog.close)
     answers = Answers(service.bus, "catalog", version())
     answers.add(SearchMovies, catalog.search)
     answers.add(ListMovies, catalog.list)

@@ -6,11 +6,12 @@ from typing import TypeVar
 import msgspec
 import structlog
 
-from libs.common.errors import ErrorCode, ServiceError
+from libs.common.errors import ErrorCode
 from libs.common.events import MovieDetails, MoviePage
 from libs.common.settings import Tmdb as TmdbSettings
 from libs.common.upstream import Kind, Upstream, UpstreamError, origin
 from services.catalog import movies
+from services.catalog.errors import TmdbError
 
 log = structlog.get_logger(__name__)
 
@@ -25,14 +26,6 @@ IMAGES_RETRIED_S = 60.0
 _PASSING: frozenset[Kind] = frozenset({"timeout", "unreachable", "server_error", "rate_limited"})
 
 T = TypeVar("T")
-
-
-class TmdbError(ServiceError):
-    """`passing`: it may be over soon, so an older answer is better than none."""
-
-    def __init__(self, code: ErrorCode, message: str, *, passing: bool) -> None:
-        super().__init__(code, message)
-        self.passing = passing
 
 
 class Tmdb:
