@@ -21,6 +21,7 @@ from libs.sandbox.posts import ArticleIndex
 from libs.sandbox.prowlarr import PREFIX as PROWLARR
 from libs.sandbox.prowlarr import Prowlarr
 from libs.sandbox.releases import Release, ReleaseIndex
+from libs.sandbox.series import load_broadcasts
 from libs.sandbox.studio import Studio
 from libs.sandbox.titles import FEW, Programme, load_titles
 from libs.sandbox.tmdb import Tmdb
@@ -90,6 +91,7 @@ class Sandbox:
         self._articles = ArticleIndex()
         self.releases = ReleaseIndex()
         self.programme = Programme(load_titles())
+        self.broadcasts = load_broadcasts()
         titles = [title for title in self.programme if films == "all" or title.id in _chosen(films)]
         self._studio = Studio(titles, cache or directory / "films", self._articles, self.releases)
         self._control = Control(
@@ -183,7 +185,13 @@ class Sandbox:
             newznab.close()
 
     def _tmdb(self, listener: socket.socket) -> WebServer:
-        tmdb = Tmdb(self.programme, self.faults, self.counters, token=self.tmdb_token)
+        tmdb = Tmdb(
+            self.programme,
+            self.faults,
+            self.counters,
+            token=self.tmdb_token,
+            broadcasts=self.broadcasts,
+        )
         server = WebServer(tmdb.handle, listener)
         self.tmdb_url = tmdb.base_url = server.url
         return server

@@ -2,12 +2,16 @@
 
 from libs.common.events import FindSubtitles, GetMovie, GetSubtitle, ListMovies, SearchMovies, SimilarMovies
 from libs.common.queries import Answers
+from libs.common.series import GetEpisodes
 from libs.common.service import Service, version
+from services.catalog.kept import Kept
 from services.catalog.opensubtitles import OpenSubtitles
 from services.catalog.queries import Catalog
+from services.catalog.series_queries import SeriesCatalog
 from services.catalog.store import answers_cache, texts_cache
 from services.catalog.texts import Texts
 from services.catalog.tmdb import Tmdb
+from services.catalog.tmdb_series import TmdbEpisodes
 
 
 async def body(service: Service) -> None:
@@ -25,11 +29,14 @@ async def body(service: Service) -> None:
     texts = Texts(site, kept_texts, settings.opensubtitles.languages)
     catalog = Catalog(tmdb, cache, settings.tmdb.url)
     service.on_close(catalog.close)
+    series = SeriesCatalog(TmdbEpisodes(tmdb), Kept(cache, settings.tmdb.url))
+    service.on_close(series.close)
     answers = Answers(service.bus, "catalog", version())
     answers.add(SearchMovies, catalog.search)
     answers.add(ListMovies, catalog.list)
     answers.add(SimilarMovies, catalog.similar)
     answers.add(GetMovie, catalog.movie)
+    answers.add(GetEpisodes, series.episodes)
     answers.add(FindSubtitles, texts.find)
     answers.add(GetSubtitle, texts.get)
     service.ready_when(answers.ready)

@@ -1,0 +1,49 @@
+"""What the catalog answers about series: their episodes, in order and counted through."""
+
+import re
+from collections.abc import Callable
+from datetime import UTC, date, datetime
+
+from msgspec.structs import replace
+
+from libs.common.errors import ErrorCode, ServiceError
+from libs.common.series import GetEpisodes, SeriesEpisodes
+from services.catalog.episodes import as_of
+from services.catalog.kept import Kept
+from services.catalog.series import ID_MAX
+from services.catalog.tmdb_series import TmdbEpisodes
+
+EPISODES_FRESH_S = 12 * 3600.0
+"""An episode's date is often told the day before only."""
+
+_SERIES_ID = re.compile(r"(tmdb:tv):(\d{1,10})", re.ASCII)
+
+
+def _today() -> date:
+    return datetime.now(UTC).date()
+
+
+class SeriesCatalog:
+    """Refusals are ServiceErrors. Freshness and failures are as `Kept` has them."""
+
+    def __init__(self, tmdb: TmdbEpisodes, of_tmdb: Kept, today: Callable[[], date] = _today) -> None:
+        self._tmdb = tmdb
+        self._of_tmdb = of_tmdb
+        self._today = today
+
+    async def episodes(self, ask: GetEpisodes) -> SeriesEpisodes:
+        found = await self._listed(ask.series_id)
+        return replace(found, episodes=as_of(self._today(), found.episodes))
+
+    async def close(self) -> None:
+        await self._of_tmdb.close()
+
+    async def _listed(self, series_id: str) -> SeriesEpisodes:
+        match = _SERIES_ID.fullmatch(series_id)
+        number = int(match[2]) if match else 0
+        if match is None or not 0 < number <= ID_MAX:
+            message = "A series' id is such as tmdb:tv:1399."
+            raise ServiceError(ErrorCode.INVALID_INPUT, message)
+        return await self._of_tmdb.get(
+            f"tv/{number}", EPISODES_FRESH_S, SeriesEpisodes, lambda: self._tmdb.episodes(number)
+        )

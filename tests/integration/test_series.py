@@ -1,0 +1,109 @@
+"""Series over the catalog's real wires: asked over NATS, asking the sandbox's TMDB over HTTP."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import pytest
+
+from libs.common import queries
+from libs.common.bus import Bus
+from libs.common.errors import ErrorCode, ServiceError
+from libs.common.series import GetEpisodes, SeriesEpisodes
+from libs.common.service import connect
+from libs.common.settings import Nats, Settings, Tmdb
+from libs.sandbox.faults import Faults, TmdbFaults
+from libs.sandbox.sandbox import Sandbox
+from services.catalog.app import body
+from tests.conftest import NatsServer
+from tests.support.service import running
+
+
+@pytest.fixture
+async def sandbox(tmp_path: Path) -> AsyncIterator[Sandbox]:
+    async with Sandbox(tmp_path / "sandbox", films=(), nntp_tls=False) as running:
+        yield running
+
+
+@pytest.fixture(autouse=True)
+async def catalog(sandbox: Sandbox, nats_server: NatsServer, tmp_path: Path) -> AsyncIterator[None]:
+    settings = Settings(
+        data_dir=str(tmp_path / "data"),
+        nats=Nats(url=nats_server.url),
+        tmdb=Tmdb(url=sandbox.tmdb_url, token=sandbox.tmdb_token),
+    )
+    bus = await connect(settings, "catalog")
+    async with running("catalog", settings, bus, body):
+        # Endpoints are subscribed a moment after the task starts.
+        await asyncio.sleep(0.2)
+        yield
+    await bus.close()
+
+
+async def episodes(bus: Bus, series_id: str) -> SeriesEpisodes:
+    return await queries.ask(bus, GetEpisodes(series_id=series_id), SeriesEpisodes)
+
+
+async def refusal(bus: Bus, series_id: str) -> ServiceError:
+    with pytest.raises(ServiceError) as raised:
+        await episodes(bus, series_id)
+    return raised.value
+
+
+async def test_a_series_with_specials_and_a_season_to_come(bus: Bus) -> None:
+    found = await episodes(bus, "tmdb:tv:910001")
+    assert (found.title, found.kind, found.external.imdb_id) == ("Harbour Lights", "series", "tt9100001")
+    assert [(e.season, e.episode, e.absolute_ep) for e in found.episodes] == [
+        *((1, n, n) for n in range(1, 7)),
+        *((2, n, 6 + n) for n in range(1, 6)),
+        *((3, n, 11 + n) for n in range(1, 4)),
+        (0, 1, None),
+        (0, 2, None),
+    ]
+    assert [e.is_aired for e in found.episodes] == [True] * 11 + [False] * 3 + [True] * 2
+    assert found.episodes[6].air_date is None
+    assert found.episodes[0].runtime_s == 48 * 60
+
+
+async def test_an_anime_with_a_split_season(bus: Bus) -> None:
+    found = await episodes(bus, "tmdb:tv:910003")
+    assert found.kind == "anime"
+    split = found.mapping[1]
+    assert (split.season, split.episode_from, split.episode_to) == (2, 1, 24)
+    assert (split.absolute_from, split.absolute_to) == (13, 36)
+    assert "12 episodes came before" in split.why
+
+
+async def test_many_at_once_cost_two_requests(bus: Bus, sandbox: Sandbox) -> None:
+    found = await asyncio.gather(*(episodes(bus, "tmdb:tv:910001") for _ in range(12)))
+    assert all(one == found[0] for one in found)
+    assert dict(sandbox.counters.http) == {"tmdb /3/tv/910001": 2}
+
+
+@pytest.mark.parametrize(
+    "series_id",
+    ["", "1399", "tmdb:tv:", "tmdb:tv:0", "tmdb:tv:2147483648", "tmdb:movie:603", "tmdb:tv:1:2", "tmdb:tv:١"],
+)
+async def test_wrong_ids(bus: Bus, sandbox: Sandbox, series_id: str) -> None:
+    assert (await refusal(bus, series_id)).code is ErrorCode.INVALID_INPUT
+    assert not sandbox.counters.http
+
+
+@pytest.mark.parametrize(
+    ("status", "code"),
+    [
+        (401, ErrorCode.TMDB_ERROR),
+        (404, ErrorCode.NOT_FOUND),
+        (429, ErrorCode.TMDB_ERROR),
+        (500, ErrorCode.TMDB_ERROR),
+    ],
+)
+async def test_each_fault_has_its_code(bus: Bus, sandbox: Sandbox, status: int, code: ErrorCode) -> None:
+    sandbox.faults.set(Faults(tmdb=TmdbFaults(status=status)))  # pyright: ignore[reportArgumentType]  (one of its statuses)
+    error = await refusal(bus, "tmdb:tv:910001")
+    assert error.code is code
+    assert sandbox.tmdb_token not in error.message
+
+
+async def test_a_series_that_is_not_there(bus: Bus) -> None:
+    assert (await refusal(bus, "tmdb:tv:1")).code is ErrorCode.NOT_FOUND
