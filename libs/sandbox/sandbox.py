@@ -13,6 +13,8 @@ import trustme
 
 from libs.sandbox.control import Control, NewPost
 from libs.sandbox.faults import Counters, FaultSwitch
+from libs.sandbox.jikan import PREFIX as JIKAN
+from libs.sandbox.jikan import Jikan
 from libs.sandbox.newznab import Newznab
 from libs.sandbox.nntp import NewsServer
 from libs.sandbox.opensubtitles import PREFIX as OPENSUBTITLES
@@ -38,6 +40,7 @@ class Addresses(msgspec.Struct, frozen=True, kw_only=True):
 
     tmdb_url: str
     tmdb_token: str
+    jikan_url: str
     newznab_url: str
     torznab_url: str
     prowlarr_url: str
@@ -138,6 +141,7 @@ class Sandbox:
         return Addresses(
             tmdb_url=self.tmdb_url,
             tmdb_token=self.tmdb_token,
+            jikan_url=self.jikan_url,
             newznab_url=self.newznab_url,
             torznab_url=self.torznab_url,
             prowlarr_url=self.prowlarr_url,
@@ -213,11 +217,15 @@ class Sandbox:
             self.releases, self._studio, self.faults, self.counters, api_key=self.newznab_api_key
         )
 
+        jikan = Jikan(self.broadcasts, self.faults, self.counters)
+
         async def by_path(request: Request) -> Response:
             if request.path.startswith("/control/"):
                 return await self._control.handle(request)
             if request.path.startswith(f"{OPENSUBTITLES}/"):
                 return await texts.handle(request)
+            if request.path.startswith(f"{JIKAN}/"):
+                return await jikan.handle(request)
             if request.path.startswith(f"{PROWLARR}/"):
                 return await prowlarr.handle(request)
             return await newznab.handle(request)
@@ -226,6 +234,7 @@ class Sandbox:
         self.newznab_url = newznab.base_url = texts.base_url = prowlarr.base_url = server.url
         self.opensubtitles_url = f"{server.url}{OPENSUBTITLES}"
         self.torznab_url, self.prowlarr_url = f"{server.url}/torznab", f"{server.url}{PROWLARR}"
+        self.jikan_url = f"{server.url}{JIKAN}"
         self.control_url = f"{server.url}/control"
         return server
 

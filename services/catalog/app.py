@@ -4,6 +4,8 @@ from libs.common.events import FindSubtitles, GetMovie, GetSubtitle, ListMovies,
 from libs.common.queries import Answers
 from libs.common.series import GetEpisodes
 from libs.common.service import Service, version
+from services.catalog.jikan import Jikan
+from services.catalog.jikan_series import JikanEpisodes
 from services.catalog.kept import Kept
 from services.catalog.opensubtitles import OpenSubtitles
 from services.catalog.queries import Catalog
@@ -29,7 +31,10 @@ async def body(service: Service) -> None:
     texts = Texts(site, kept_texts, settings.opensubtitles.languages)
     catalog = Catalog(tmdb, cache, settings.tmdb.url)
     service.on_close(catalog.close)
-    series = SeriesCatalog(TmdbEpisodes(tmdb), Kept(cache, settings.tmdb.url))
+    jikan = Jikan(settings.jikan, user_agent=f"Matinee/{version()}")
+    service.on_close(jikan.close)
+    of_tmdb, of_jikan = Kept(cache, settings.tmdb.url), Kept(cache, settings.jikan.url)
+    series = SeriesCatalog(TmdbEpisodes(tmdb), of_tmdb, JikanEpisodes(jikan, of_jikan), of_jikan)
     service.on_close(series.close)
     answers = Answers(service.bus, "catalog", version())
     answers.add(SearchMovies, catalog.search)

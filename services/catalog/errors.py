@@ -2,7 +2,8 @@
 
 ServiceError (libs.common.errors)
 └── SourceError               a site that is asked failed; `passing` if it may be over soon
-    └── TmdbError
+    ├── TmdbError
+    └── JikanError
 """
 
 from libs.common.errors import ErrorCode, ServiceError
@@ -17,4 +18,8 @@ class SourceError(ServiceError):
 
 
 class TmdbError(SourceError):
+    pass
+
+
+class JikanError(SourceError):
     pass

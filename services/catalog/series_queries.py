@@ -9,6 +9,7 @@ from msgspec.structs import replace
 from libs.common.errors import ErrorCode, ServiceError
 from libs.common.series import GetEpisodes, SeriesEpisodes
 from services.catalog.episodes import as_of
+from services.catalog.jikan_series import JikanEpisodes
 from services.catalog.kept import Kept
 from services.catalog.series import ID_MAX
 from services.catalog.tmdb_series import TmdbEpisodes
@@ -16,7 +17,7 @@ from services.catalog.tmdb_series import TmdbEpisodes
 EPISODES_FRESH_S = 12 * 3600.0
 """An episode's date is often told the day before only."""
 
-_SERIES_ID = re.compile(r"(tmdb:tv):(\d{1,10})", re.ASCII)
+_SERIES_ID = re.compile(r"(tmdb:tv|mal:anime):(\d{1,10})", re.ASCII)
 
 
 def _today() -> date:
@@ -26,9 +27,15 @@ def _today() -> date:
 class SeriesCatalog:
     """Refusals are ServiceErrors. Freshness and failures are as `Kept` has them."""
 
-    def __init__(self, tmdb: TmdbEpisodes, of_tmdb: Kept, today: Callable[[], date] = _today) -> None:
-        self._tmdb = tmdb
-        self._of_tmdb = of_tmdb
+    def __init__(
+        self,
+        tmdb: TmdbEpisodes,
+        of_tmdb: Kept,
+        jikan: JikanEpisodes,
+        of_jikan: Kept,
+        today: Callable[[], date] = _today,
+    ) -> None:
+        self._sites = {"tmdb:tv": (tmdb, of_tmdb), "mal:anime": (jikan, of_jikan)}
         self._today = today
 
     async def episodes(self, ask: GetEpisodes) -> SeriesEpisodes:
@@ -36,14 +43,15 @@ class SeriesCatalog:
         return replace(found, episodes=as_of(self._today(), found.episodes))
 
     async def close(self) -> None:
-        await self._of_tmdb.close()
+        for _, kept in self._sites.values():
+            await kept.close()
 
     async def _listed(self, series_id: str) -> SeriesEpisodes:
         match = _SERIES_ID.fullmatch(series_id)
         number = int(match[2]) if match else 0
         if match is None or not 0 < number <= ID_MAX:
-            message = "A series' id is such as tmdb:tv:1399."
+            message = "A series' id is such as tmdb:tv:1399 or mal:anime:5114."
             raise ServiceError(ErrorCode.INVALID_INPUT, message)
-        return await self._of_tmdb.get(
-            f"tv/{number}", EPISODES_FRESH_S, SeriesEpisodes, lambda: self._tmdb.episodes(number)
-        )
+        site, kept = self._sites[match[1]]
+        key = f"{match[1]}:{number}"
+        return await kept.get(key, EPISODES_FRESH_S, SeriesEpisodes, lambda: site.episodes(number))

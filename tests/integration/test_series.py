@@ -11,8 +11,8 @@ from libs.common.bus import Bus
 from libs.common.errors import ErrorCode, ServiceError
 from libs.common.series import GetEpisodes, SeriesEpisodes
 from libs.common.service import connect
-from libs.common.settings import Nats, Settings, Tmdb
-from libs.sandbox.faults import Faults, TmdbFaults
+from libs.common.settings import Jikan, Nats, Settings, Tmdb
+from libs.sandbox.faults import Faults, JikanFaults, TmdbFaults
 from libs.sandbox.sandbox import Sandbox
 from services.catalog.app import body
 from tests.conftest import NatsServer
@@ -31,6 +31,7 @@ async def catalog(sandbox: Sandbox, nats_server: NatsServer, tmp_path: Path) -> 
         data_dir=str(tmp_path / "data"),
         nats=Nats(url=nats_server.url),
         tmdb=Tmdb(url=sandbox.tmdb_url, token=sandbox.tmdb_token),
+        jikan=Jikan(url=sandbox.jikan_url),
     )
     bus = await connect(settings, "catalog")
     async with running("catalog", settings, bus, body):
@@ -82,7 +83,18 @@ async def test_many_at_once_cost_two_requests(bus: Bus, sandbox: Sandbox) -> Non
 
 @pytest.mark.parametrize(
     "series_id",
-    ["", "1399", "tmdb:tv:", "tmdb:tv:0", "tmdb:tv:2147483648", "tmdb:movie:603", "tmdb:tv:1:2", "tmdb:tv:١"],
+    [
+        "",
+        "1399",
+        "tmdb:tv:",
+        "tmdb:tv:0",
+        "tmdb:tv:2147483648",
+        "tmdb:movie:603",
+        "tmdb:tv:1:2",
+        "tmdb:tv:١",
+        "mal:anime:0",
+        "mal:manga:1",
+    ],
 )
 async def test_wrong_ids(bus: Bus, sandbox: Sandbox, series_id: str) -> None:
     assert (await refusal(bus, series_id)).code is ErrorCode.INVALID_INPUT
@@ -107,3 +119,77 @@ async def test_each_fault_has_its_code(bus: Bus, sandbox: Sandbox, status: int, 
 
 async def test_a_series_that_is_not_there(bus: Bus) -> None:
     assert (await refusal(bus, "tmdb:tv:1")).code is ErrorCode.NOT_FOUND
+
+
+async def test_a_split_half_of_an_anime_is_placed_by_its_prequels(bus: Bus) -> None:
+    found = await episodes(bus, "mal:anime:920004")
+    assert (found.series_id, found.kind, found.external.mal_id) == ("mal:anime:920004", "anime", 920004)
+    assert [(run.season, run.episode_from, run.absolute_from, run.absolute_to) for run in found.mapping] == [
+        (1, 1, 1, 12),
+        (2, 1, 13, 24),
+        (2, 13, 25, 36),
+    ]
+    first = found.episodes[0]
+    assert (first.episode_key, first.season, first.episode) == ("mal:anime:920004:2:13", 2, 13)
+    assert (first.absolute_ep, first.air_date, first.runtime_s) == (25, "2022-09-25", 1440)
+    assert len(found.episodes) == 12
+    assert all(e.is_aired for e in found.episodes)
+
+
+async def test_both_sites_number_the_same_episodes_alike(bus: Bus) -> None:
+    of_tmdb = await episodes(bus, "tmdb:tv:910003")
+    by_absolute = {e.absolute_ep: (e.season, e.episode) for e in of_tmdb.episodes if e.absolute_ep}
+    for number in (920001, 920003, 920004):
+        for one in (await episodes(bus, f"mal:anime:{number}")).episodes:
+            assert by_absolute.pop(one.absolute_ep or 0) == (one.season, one.episode)
+    assert not by_absolute
+
+
+async def test_a_part_that_was_not_broadcast_is_a_special(bus: Bus) -> None:
+    found = await episodes(bus, "mal:anime:920002")
+    assert [(e.season, e.episode, e.absolute_ep, e.is_special) for e in found.episodes] == [
+        (0, 1, None, True)
+    ]
+
+
+async def test_what_comes_has_no_episodes_yet(bus: Bus) -> None:
+    found = await episodes(bus, "mal:anime:920011")
+    assert found.episodes == ()
+    assert [(run.absolute_from, run.absolute_to) for run in found.mapping] == [(1, 230)]
+
+
+async def test_long_lists_come_in_pages_at_the_pace_that_is_allowed(bus: Bus, sandbox: Sandbox) -> None:
+    several = [f"mal:anime:{number}" for number in (920010, 920001, 920002)]
+    found = await asyncio.gather(*(episodes(bus, one) for one in several * 4))
+    assert len(found[0].episodes) == 230
+    assert [e.absolute_ep for e in found[0].episodes] == list(range(1, 231))
+    assert dict(sandbox.counters.http) == {
+        "jikan /v4/anime/920010/full": 1,
+        "jikan /v4/anime/920010/episodes": 3,
+        "jikan /v4/anime/920001/full": 1,
+        "jikan /v4/anime/920001/episodes": 1,
+        "jikan /v4/anime/920002/full": 1,
+        "jikan /v4/anime/920002/episodes": 1,
+    }
+
+
+@pytest.mark.parametrize(
+    ("status", "code", "words"),
+    [
+        (404, ErrorCode.NOT_FOUND, "isn't on MyAnimeList"),
+        (429, ErrorCode.JIKAN_ERROR, "Jikan asks us to slow down"),
+        (500, ErrorCode.JIKAN_ERROR, "Jikan has trouble of its own"),
+        (503, ErrorCode.JIKAN_ERROR, "Jikan has trouble of its own"),
+    ],
+)
+async def test_each_fault_of_jikan_has_its_code(
+    bus: Bus, sandbox: Sandbox, status: int, code: ErrorCode, words: str
+) -> None:
+    sandbox.faults.set(Faults(jikan=JikanFaults(status=status)))  # pyright: ignore[reportArgumentType]  (one of its statuses)
+    error = await refusal(bus, "mal:anime:920001")
+    assert error.code is code
+    assert words in error.message
+
+
+async def test_an_anime_that_is_not_there(bus: Bus) -> None:
+    assert (await refusal(bus, "mal:anime:1")).code is ErrorCode.NOT_FOUND

@@ -31,9 +31,11 @@ class EpisodesController(Controller):
         bus: NamedDependency[Bus],
         series_id: Annotated[str | None, QueryParameter(name="seriesId")] = None,
     ) -> SeriesEpisodes:
-        """`seriesId`: such as `tmdb:tv:1399`; which ids there are is the catalog's to say."""
+        """`seriesId`: such as `tmdb:tv:1399` or `mal:anime:5114`."""
         if not series_id:
             raise ServiceError(ErrorCode.INVALID_INPUT, "Query parameter 'seriesId' is required")
         if len(series_id) > _ID_CHARS_MAX:
-            raise ServiceError(ErrorCode.INVALID_INPUT, "A series' id is such as tmdb:tv:1399.")
+            raise ServiceError(
+                ErrorCode.INVALID_INPUT, "A series' id is such as tmdb:tv:1399 or mal:anime:5114."
+            )
         return await ask(bus, GetEpisodes(series_id=series_id), SeriesEpisodes)
