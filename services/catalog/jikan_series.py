@@ -17,6 +17,9 @@ PARTS_MAX = 12
 class JikanEpisodes:
     """Raises JikanError. The parts of a series are kept, for each of them asks for those before it."""
 
+    name = "MyAnimeList"
+    code = ErrorCode.JIKAN_ERROR
+
     def __init__(self, jikan: Jikan, kept: Kept) -> None:
         self._jikan = jikan
         self._kept = kept

@@ -23,6 +23,9 @@ _Parts = dict[str, msgspec.Raw]
 class TmdbEpisodes:
     """Raises what `Tmdb` raises."""
 
+    name = "TMDB"
+    code = ErrorCode.TMDB_ERROR
+
     def __init__(self, tmdb: Tmdb) -> None:
         self._tmdb = tmdb
 
@@ -65,7 +68,9 @@ def batches(counts: dict[int, int]) -> Iterator[list[int]]:
 
 def _season(part: msgspec.Raw) -> TmdbSeason:
     try:
-        return msgspec.json.decode(part, type=TmdbSeason)
+        season = msgspec.json.decode(part, type=TmdbSeason)
+        # What is beyond an answer's bound isn't held until all seasons are there.
+        return msgspec.structs.replace(season, episodes=(season.episodes or ())[: EPISODES_MAX + 1])
     except (ValueError, RecursionError) as error:
         message = "TMDB's answer can't be read; is [tmdb] url right?"
         raise TmdbError(ErrorCode.TMDB_ERROR, message, passing=False) from error

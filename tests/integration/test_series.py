@@ -1,13 +1,16 @@
 """Series over the catalog's real wires: asked over NATS, asking the sandbox's TMDB over HTTP."""
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncGenerator, AsyncIterator
+from contextlib import asynccontextmanager
+from datetime import date
 from pathlib import Path
 
 import pytest
 
 from libs.common import queries
 from libs.common.bus import Bus
+from libs.common.cache import Cache
 from libs.common.errors import ErrorCode, ServiceError
 from libs.common.series import GetEpisodes, SeriesEpisodes
 from libs.common.service import connect
@@ -15,6 +18,12 @@ from libs.common.settings import Jikan, Nats, Settings, Tmdb
 from libs.sandbox.faults import Faults, JikanFaults, TmdbFaults
 from libs.sandbox.sandbox import Sandbox
 from services.catalog.app import body
+from services.catalog.jikan import Jikan as JikanClient
+from services.catalog.jikan_series import PARTS_FRESH_S, JikanEpisodes
+from services.catalog.kept import Kept
+from services.catalog.series_queries import EPISODES_FRESH_S, SeriesCatalog
+from services.catalog.tmdb import Tmdb as TmdbClient
+from services.catalog.tmdb_series import TmdbEpisodes
 from tests.conftest import NatsServer
 from tests.support.service import running
 
@@ -25,7 +34,7 @@ async def sandbox(tmp_path: Path) -> AsyncIterator[Sandbox]:
         yield running
 
 
-@pytest.fixture(autouse=True)
+@pytest.fixture
 async def catalog(sandbox: Sandbox, nats_server: NatsServer, tmp_path: Path) -> AsyncIterator[None]:
     settings = Settings(
         data_dir=str(tmp_path / "data"),
@@ -51,6 +60,7 @@ async def refusal(bus: Bus, series_id: str) -> ServiceError:
     return raised.value
 
 
+@pytest.mark.usefixtures("catalog")
 async def test_a_series_with_specials_and_a_season_to_come(bus: Bus) -> None:
     found = await episodes(bus, "tmdb:tv:910001")
     assert (found.title, found.kind, found.external.imdb_id) == ("Harbour Lights", "series", "tt9100001")
@@ -66,6 +76,7 @@ async def test_a_series_with_specials_and_a_season_to_come(bus: Bus) -> None:
     assert found.episodes[0].runtime_s == 48 * 60
 
 
+@pytest.mark.usefixtures("catalog")
 async def test_an_anime_with_a_split_season(bus: Bus) -> None:
     found = await episodes(bus, "tmdb:tv:910003")
     assert found.kind == "anime"
@@ -75,12 +86,14 @@ async def test_an_anime_with_a_split_season(bus: Bus) -> None:
     assert "12 episodes came before" in split.why
 
 
+@pytest.mark.usefixtures("catalog")
 async def test_many_at_once_cost_two_requests(bus: Bus, sandbox: Sandbox) -> None:
     found = await asyncio.gather(*(episodes(bus, "tmdb:tv:910001") for _ in range(12)))
     assert all(one == found[0] for one in found)
     assert dict(sandbox.counters.http) == {"tmdb /3/tv/910001": 2}
 
 
+@pytest.mark.usefixtures("catalog")
 @pytest.mark.parametrize(
     "series_id",
     [
@@ -101,6 +114,7 @@ async def test_wrong_ids(bus: Bus, sandbox: Sandbox, series_id: str) -> None:
     assert not sandbox.counters.http
 
 
+@pytest.mark.usefixtures("catalog")
 @pytest.mark.parametrize(
     ("status", "code"),
     [
@@ -117,10 +131,12 @@ async def test_each_fault_has_its_code(bus: Bus, sandbox: Sandbox, status: int, 
     assert sandbox.tmdb_token not in error.message
 
 
+@pytest.mark.usefixtures("catalog")
 async def test_a_series_that_is_not_there(bus: Bus) -> None:
     assert (await refusal(bus, "tmdb:tv:1")).code is ErrorCode.NOT_FOUND
 
 
+@pytest.mark.usefixtures("catalog")
 async def test_a_split_half_of_an_anime_is_placed_by_its_prequels(bus: Bus) -> None:
     found = await episodes(bus, "mal:anime:920004")
     assert (found.series_id, found.kind, found.external.mal_id) == ("mal:anime:920004", "anime", 920004)
@@ -136,6 +152,7 @@ async def test_a_split_half_of_an_anime_is_placed_by_its_prequels(bus: Bus) -> N
     assert all(e.is_aired for e in found.episodes)
 
 
+@pytest.mark.usefixtures("catalog")
 async def test_both_sites_number_the_same_episodes_alike(bus: Bus) -> None:
     of_tmdb = await episodes(bus, "tmdb:tv:910003")
     by_absolute = {e.absolute_ep: (e.season, e.episode) for e in of_tmdb.episodes if e.absolute_ep}
@@ -145,6 +162,7 @@ async def test_both_sites_number_the_same_episodes_alike(bus: Bus) -> None:
     assert not by_absolute
 
 
+@pytest.mark.usefixtures("catalog")
 async def test_a_part_that_was_not_broadcast_is_a_special(bus: Bus) -> None:
     found = await episodes(bus, "mal:anime:920002")
     assert [(e.season, e.episode, e.absolute_ep, e.is_special) for e in found.episodes] == [
@@ -152,12 +170,14 @@ async def test_a_part_that_was_not_broadcast_is_a_special(bus: Bus) -> None:
     ]
 
 
+@pytest.mark.usefixtures("catalog")
 async def test_what_comes_has_no_episodes_yet(bus: Bus) -> None:
     found = await episodes(bus, "mal:anime:920011")
     assert found.episodes == ()
     assert [(run.absolute_from, run.absolute_to) for run in found.mapping] == [(1, 230)]
 
 
+@pytest.mark.usefixtures("catalog")
 async def test_long_lists_come_in_pages_at_the_pace_that_is_allowed(bus: Bus, sandbox: Sandbox) -> None:
     several = [f"mal:anime:{number}" for number in (920010, 920001, 920002)]
     found = await asyncio.gather(*(episodes(bus, one) for one in several * 4))
@@ -173,6 +193,7 @@ async def test_long_lists_come_in_pages_at_the_pace_that_is_allowed(bus: Bus, sa
     }
 
 
+@pytest.mark.usefixtures("catalog")
 @pytest.mark.parametrize(
     ("status", "code", "words"),
     [
@@ -191,5 +212,130 @@ async def test_each_fault_of_jikan_has_its_code(
     assert words in error.message
 
 
+@pytest.mark.usefixtures("catalog")
 async def test_an_anime_that_is_not_there(bus: Bus) -> None:
     assert (await refusal(bus, "mal:anime:1")).code is ErrorCode.NOT_FOUND
+
+
+class Clock:
+    def __init__(self) -> None:
+        self.now = 1_000_000.0
+
+    def __call__(self) -> float:
+        return self.now
+
+
+class Direct:
+    """The catalog's series without its wires, so that its clock can be moved."""
+
+    def __init__(self, series: SeriesCatalog, clock: Clock) -> None:
+        self._series = series
+        self.clock = clock
+
+    async def episodes(self, series_id: str) -> SeriesEpisodes:
+        return await self._series.episodes(GetEpisodes(series_id=series_id))
+
+
+@asynccontextmanager
+async def direct(
+    tmdb_url: str, jikan_url: str, token: str, directory: Path, *, patience_s: float = 15.0
+) -> AsyncGenerator[Direct]:
+    clock = Clock()
+    cache = Cache(directory / "series.sqlite3", rows_max=1000, clock=clock)
+    await cache.open()
+    tmdb = TmdbClient(Tmdb(url=tmdb_url, token=token), user_agent="test")
+    jikan = JikanClient(Jikan(url=jikan_url), user_agent="test")
+    of_tmdb, of_jikan = Kept(cache, tmdb_url), Kept(cache, jikan_url)
+    series = SeriesCatalog(
+        TmdbEpisodes(tmdb),
+        of_tmdb,
+        JikanEpisodes(jikan, of_jikan),
+        of_jikan,
+        today=lambda: date(2023, 1, 20),
+        patience_s=patience_s,
+    )
+    yield Direct(series, clock)
+    await series.close()
+    await jikan.close()
+    await tmdb.close()
+    await cache.close()
+
+
+@pytest.fixture
+async def box(sandbox: Sandbox, tmp_path: Path) -> AsyncIterator[Direct]:
+    async with direct(sandbox.tmdb_url, sandbox.jikan_url, sandbox.tmdb_token, tmp_path) as box:
+        yield box
+
+
+@pytest.mark.parametrize("series_id", ["tmdb:tv:910001", "mal:anime:920001"])
+async def test_what_is_known_is_asked_again_only_when_it_is_old_and_served_if_that_fails(
+    box: Direct, sandbox: Sandbox, series_id: str
+) -> None:
+    first = await box.episodes(series_id)
+    asked = sandbox.counters.http.total()
+    box.clock.now += EPISODES_FRESH_S - 1
+    assert await box.episodes(series_id) == first
+    assert sandbox.counters.http.total() == asked
+    box.clock.now += 10 * PARTS_FRESH_S
+    sandbox.faults.set(Faults(tmdb=TmdbFaults(status=500), jikan=JikanFaults(status=500)))
+    assert await box.episodes(series_id) == first
+    assert sandbox.counters.http.total() > asked
+
+
+async def test_what_has_been_on_is_a_matter_of_the_day_not_of_the_cache(box: Direct) -> None:
+    found = await box.episodes("tmdb:tv:910001")
+    second = [e.is_aired for e in found.episodes if e.season == 2]
+    assert second == [True, True, True, False, False]
+
+
+@pytest.mark.parametrize(
+    ("series_id", "code"),
+    [("tmdb:tv:910001", ErrorCode.TMDB_ERROR), ("mal:anime:920010", ErrorCode.JIKAN_ERROR)],
+)
+async def test_what_takes_too_long_is_there_for_who_asks_later(
+    sandbox: Sandbox, tmp_path: Path, series_id: str, code: ErrorCode
+) -> None:
+    sandbox.faults.set(Faults(tmdb=TmdbFaults(hang=True), jikan=JikanFaults(hang=True)))
+    async with direct(
+        sandbox.tmdb_url, sandbox.jikan_url, sandbox.tmdb_token, tmp_path, patience_s=0.3
+    ) as box:
+        with pytest.raises(ServiceError, match="try again in a moment") as raised:
+            await box.episodes(series_id)
+        with pytest.raises(ServiceError):
+            await box.episodes(series_id)
+    assert raised.value.code is code
+    assert sandbox.counters.http.total() == 1
+
+
+@pytest.mark.parametrize(
+    "answer",
+    [
+        b"",
+        b"<html>Log in</html>",
+        b"[1]",
+        b'{"data": null}',
+        b'{"data": {"mal_id": 1, "title": "\xff"}}',
+        b'{"x":' + b"[" * 100_000,
+    ],
+    ids=["empty", "html", "list", "null", "utf-8", "deep"],
+)
+@pytest.mark.parametrize(
+    ("series_id", "code"),
+    [("tmdb:tv:1399", ErrorCode.TMDB_ERROR), ("mal:anime:5114", ErrorCode.JIKAN_ERROR)],
+)
+async def test_answers_that_are_none(tmp_path: Path, answer: bytes, series_id: str, code: ErrorCode) -> None:
+    async def say(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await reader.readuntil(b"\r\n\r\n")
+        head = b"HTTP/1.1 200 OK\r\nContent-Length: %d\r\nConnection: close\r\n\r\n" % len(answer)
+        writer.write(head + answer)
+        await writer.drain()
+        writer.close()
+        await writer.wait_closed()
+
+    server = await asyncio.start_server(say, "127.0.0.1", 0)
+    async with server:
+        url = f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}"
+        async with direct(url, url, "token", tmp_path) as box:
+            with pytest.raises(ServiceError, match="can't be read") as raised:
+                await box.episodes(series_id)
+    assert raised.value.code is code
