@@ -47,6 +47,7 @@ def environment_for(addresses: dict[str, Any]) -> dict[str, str]:
     return {
         "MATINEE_TMDB_URL": addresses["tmdb_url"],
         "MATINEE_TMDB_TOKEN": addresses["tmdb_token"],
+        "MATINEE_JIKAN_URL": addresses["jikan_url"],
         "MATINEE_OPENSUBTITLES_URL": addresses["opensubtitles_url"],
         "MATINEE_OPENSUBTITLES_API_KEY": addresses["opensubtitles_api_key"],
         "MATINEE_INDEXERS": json.dumps([indexer]),

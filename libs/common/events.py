@@ -1,8 +1,9 @@
 """Every message that crosses between services: events, progress, alerts, queries and their answers.
 
-Nothing else in the project defines a message. Events are facts in the past tense; they are decoded for ever
-(a golden file of each is kept in tests/unit/common/golden), so a new field has a default and a changed
-meaning gets a new tag. Unknown fields are ignored; unknown tags decode to None.
+Nothing else in the project defines a message (but series.py what is asked about series). Events are facts in
+the past tense; they are decoded for ever (a golden file of each is kept in tests/unit/common/golden), so a
+new field has a default and a changed meaning gets a new tag. Unknown fields are ignored; unknown tags decode
+to None.
 """
 
 from datetime import datetime

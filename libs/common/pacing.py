@@ -1,4 +1,7 @@
-"""How often something may be asked: a token bucket and a circuit breaker. Pure: the clock is an argument."""
+"""How often something may be asked: buckets, windows, a circuit breaker. Pure: the clock is an argument."""
+
+from collections import deque
+from collections.abc import Mapping
 
 FAILURES_TO_OPEN = 5
 OPEN_S = 30.0
@@ -27,6 +30,29 @@ class TokenBucket:
     def _count(self, now: float) -> float:
         elapsed_s = max(0.0, now - self._counted_at)
         return min(self._burst, self._tokens + elapsed_s * self._rate_per_s)
+
+
+class Windows:
+    """Never more than so many in any span of so many seconds, for each of the limits."""
+
+    def __init__(self, limits: Mapping[float, int]) -> None:
+        """`limits`: how many, by seconds."""
+        self._limits = dict(limits)
+        self._taken: deque[float] = deque(maxlen=max(limits.values()))
+
+    def wait_s(self, now: float) -> float:
+        """How long the next to come would have to wait."""
+        at = now
+        for span_s, count in self._limits.items():
+            if len(self._taken) >= count:
+                at = max(at, self._taken[-count] + span_s)
+        return at - now
+
+    def take(self, now: float) -> float:
+        """Takes a turn, one of the future's if need be; how long to wait before using it."""
+        wait_s = self.wait_s(now)
+        self._taken.append(now + wait_s)
+        return wait_s
 
 
 class CircuitBreaker:

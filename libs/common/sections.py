@@ -1,4 +1,4 @@
-"""Base of the settings' sections, and two of them: how releases are scored, where texts are asked for."""
+"""Base of the settings' sections, and some of them: how releases are scored, where else is asked."""
 
 import msgspec
 
@@ -57,3 +57,9 @@ class OpenSubtitles(Section, frozen=True, kw_only=True):
     password: str = ""
     languages: tuple[str, ...] = ("en",)
     """As OpenSubtitles has them (`en`, `pt-br`): searched for when nobody names one."""
+
+
+class Jikan(Section, frozen=True, kw_only=True):
+    """What MyAnimeList knows of anime; it needs no key."""
+
+    url: str = "https://api.jikan.moe"

@@ -18,7 +18,7 @@ import msgspec
 from msgspec.structs import fields, replace
 
 from libs.common.errors import SettingsError
-from libs.common.sections import BAND_KEYS, OpenSubtitles, Scoring, Section, scoring_numbers
+from libs.common.sections import BAND_KEYS, Jikan, OpenSubtitles, Scoring, Section, scoring_numbers
 
 ENV_PREFIX = "MATINEE_"
 SERVICES = ("catalog", "indexer", "downloader", "streamer", "janitor")
@@ -119,6 +119,7 @@ class Settings(Section, frozen=True, kw_only=True):
     gateway: Gateway = Gateway()
     nats: Nats = Nats()
     tmdb: Tmdb = Tmdb()
+    jikan: Jikan = Jikan()
     opensubtitles: OpenSubtitles = OpenSubtitles()
     indexers: tuple[IndexerSettings, ...] = ()
     usenet: tuple[UsenetServer, ...] = ()
@@ -428,6 +429,7 @@ def _check_addresses(settings: Settings) -> None:
         raise SettingsError("gateway.host is empty; 127.0.0.1 is this machine alone, 0.0.0.0 everybody.")
     _check_url("public_url", settings.public_url)
     _check_url("tmdb.url", settings.tmdb.url)
+    _check_url("jikan.url", settings.jikan.url)
     _check_url("opensubtitles.url", settings.opensubtitles.url)
     for i, indexer in enumerate(settings.indexers):
         _check_url(f"indexers[{i}].url", indexer.url)

@@ -10,7 +10,7 @@ import stamina
 
 from libs.common.addresses import Origin, origin
 from libs.common.exchange import Exchanger, Kind, Passing, Redirect, Request, Response, UpstreamError
-from libs.common.pacing import CircuitBreaker, TokenBucket
+from libs.common.pacing import CircuitBreaker, TokenBucket, Windows
 
 __all__ = ["Kind", "Origin", "Response", "Upstream", "UpstreamError", "origin"]
 
@@ -27,7 +27,8 @@ class Upstream:
 
     `base_url` is what paths are relative to. `allowed` are the hosts and ports that the owner configured:
     they may be anywhere, even on this machine; all others must be public. `secrets` never show in errors
-    and logs. `timeout_s` is for a whole `get`: redirects, retries and the body (not the queue before it).
+    and logs. `rate_per_s` may be limits of several spans. `timeout_s` is for a whole `get`: redirects,
+    retries and the body (not the queue before it).
     """
 
     def __init__(
@@ -38,14 +39,14 @@ class Upstream:
         allowed: frozenset[Origin],
         secrets: tuple[str, ...],
         timeout_s: float,
-        rate_per_s: float | None,
+        rate_per_s: float | Windows | None,
         user_agent: str,
     ) -> None:
         self._name = name
         self._base_url = base_url.rstrip("/")
         self._allowed = allowed
         self._timeout_s = timeout_s
-        self._bucket = None if rate_per_s is None else TokenBucket(rate_per_s)
+        self._pace = TokenBucket(rate_per_s) if isinstance(rate_per_s, float | int) else rate_per_s
         self._breaker = CircuitBreaker()
         self._exchanger = Exchanger(
             name, allowed=allowed, secrets=secrets, timeout_s=timeout_s, user_agent=user_agent
@@ -114,12 +115,12 @@ class Upstream:
 
     async def _queue(self) -> None:
         """Waits for our turn under our own rate limit."""
-        if self._bucket is None:
+        if self._pace is None:
             return
         now = time.monotonic()
-        if self._bucket.wait_s(now) > _MAX_QUEUE_S:
+        if self._pace.wait_s(now) > _MAX_QUEUE_S:
             raise self._exchanger.error("rate_limited", "has too many requests of ours waiting already")
-        await asyncio.sleep(self._bucket.take(now))
+        await asyncio.sleep(self._pace.take(now))
 
     async def _in_time(self, url: httpx.URL, request: Request, attempts: int) -> Response:
         try:

@@ -51,6 +51,11 @@ class OpenSubtitlesFaults(msgspec.Struct, frozen=True, kw_only=True, forbid_unkn
     hang: bool = False
 
 
+class JikanFaults(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    status: Literal[404, 429, 500, 503] | None = None
+    hang: bool = False
+
+
 class NewznabFaults(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """The indexer's, whichever API it is asked by."""
 
@@ -87,6 +92,7 @@ class Faults(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
     tmdb: TmdbFaults = TmdbFaults()
     newznab: NewznabFaults = NewznabFaults()
     opensubtitles: OpenSubtitlesFaults = OpenSubtitlesFaults()
+    jikan: JikanFaults = JikanFaults()
     nzb: dict[str, NzbFault] = {}
     """Release id → what is wrong with its NZB."""
 

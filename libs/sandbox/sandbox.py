@@ -13,6 +13,8 @@ import trustme
 
 from libs.sandbox.control import Control, NewPost
 from libs.sandbox.faults import Counters, FaultSwitch
+from libs.sandbox.jikan import PREFIX as JIKAN
+from libs.sandbox.jikan import Jikan
 from libs.sandbox.newznab import Newznab
 from libs.sandbox.nntp import NewsServer
 from libs.sandbox.opensubtitles import PREFIX as OPENSUBTITLES
@@ -21,6 +23,7 @@ from libs.sandbox.posts import ArticleIndex
 from libs.sandbox.prowlarr import PREFIX as PROWLARR
 from libs.sandbox.prowlarr import Prowlarr
 from libs.sandbox.releases import Release, ReleaseIndex
+from libs.sandbox.series import load_broadcasts
 from libs.sandbox.studio import Studio
 from libs.sandbox.titles import FEW, Programme, load_titles
 from libs.sandbox.tmdb import Tmdb
@@ -37,6 +40,7 @@ class Addresses(msgspec.Struct, frozen=True, kw_only=True):
 
     tmdb_url: str
     tmdb_token: str
+    jikan_url: str
     newznab_url: str
     torznab_url: str
     prowlarr_url: str
@@ -90,6 +94,7 @@ class Sandbox:
         self._articles = ArticleIndex()
         self.releases = ReleaseIndex()
         self.programme = Programme(load_titles())
+        self.broadcasts = load_broadcasts()
         titles = [title for title in self.programme if films == "all" or title.id in _chosen(films)]
         self._studio = Studio(titles, cache or directory / "films", self._articles, self.releases)
         self._control = Control(
@@ -136,6 +141,7 @@ class Sandbox:
         return Addresses(
             tmdb_url=self.tmdb_url,
             tmdb_token=self.tmdb_token,
+            jikan_url=self.jikan_url,
             newznab_url=self.newznab_url,
             torznab_url=self.torznab_url,
             prowlarr_url=self.prowlarr_url,
@@ -183,7 +189,13 @@ class Sandbox:
             newznab.close()
 
     def _tmdb(self, listener: socket.socket) -> WebServer:
-        tmdb = Tmdb(self.programme, self.faults, self.counters, token=self.tmdb_token)
+        tmdb = Tmdb(
+            self.programme,
+            self.faults,
+            self.counters,
+            token=self.tmdb_token,
+            broadcasts=self.broadcasts,
+        )
         server = WebServer(tmdb.handle, listener)
         self.tmdb_url = tmdb.base_url = server.url
         return server
@@ -205,11 +217,15 @@ class Sandbox:
             self.releases, self._studio, self.faults, self.counters, api_key=self.newznab_api_key
         )
 
+        jikan = Jikan(self.broadcasts, self.faults, self.counters)
+
         async def by_path(request: Request) -> Response:
             if request.path.startswith("/control/"):
                 return await self._control.handle(request)
             if request.path.startswith(f"{OPENSUBTITLES}/"):
                 return await texts.handle(request)
+            if request.path.startswith(f"{JIKAN}/"):
+                return await jikan.handle(request)
             if request.path.startswith(f"{PROWLARR}/"):
                 return await prowlarr.handle(request)
             return await newznab.handle(request)
@@ -218,6 +234,7 @@ class Sandbox:
         self.newznab_url = newznab.base_url = texts.base_url = prowlarr.base_url = server.url
         self.opensubtitles_url = f"{server.url}{OPENSUBTITLES}"
         self.torznab_url, self.prowlarr_url = f"{server.url}/torznab", f"{server.url}{PROWLARR}"
+        self.jikan_url = f"{server.url}{JIKAN}"
         self.control_url = f"{server.url}/control"
         return server
 

@@ -1,12 +1,14 @@
-"""TMDB's API version 3 as far as films go: search, lists, details, images (developer.themoviedb.org)."""
+"""TMDB's API version 3, films and series: search, lists, details, images (developer.themoviedb.org)."""
 
 import asyncio
 import re
 from collections.abc import Callable, Iterable, Sequence
 from hashlib import blake2b
 
+from libs.sandbox import tmdb_series
 from libs.sandbox.faults import HANG_S, Counters, FaultSwitch
 from libs.sandbox.posters import draw_backdrop, draw_poster
+from libs.sandbox.series import Broadcasts
 from libs.sandbox.titles import GENRE_IDS, Programme, Title
 from libs.sandbox.web import Request, Response, json_response
 
@@ -25,14 +27,24 @@ _ERRORS = {
 }
 _IMAGE = re.compile(r"/t/p/(w\d+|original)/([pb])(\d+)\.jpg")
 _MOVIE = re.compile(r"/3/movie/(\d+)(?:/(\w+))?")
+_SERIES = re.compile(r"/3/tv/(\d+)(?:/season/(\d+)|/(external_ids))?")
 
 
 class Tmdb:
     """Answers requests from the programme; image base URLs point at `base_url`, set once it is known."""
 
-    def __init__(self, programme: Programme, faults: FaultSwitch, counters: Counters, *, token: str) -> None:
+    def __init__(
+        self,
+        programme: Programme,
+        faults: FaultSwitch,
+        counters: Counters,
+        *,
+        token: str,
+        broadcasts: Broadcasts | None = None,
+    ) -> None:
         self.base_url = ""
         self._programme = programme
+        self._broadcasts = broadcasts or Broadcasts((), ())
         self._faults = faults
         self._counters = counters
         self._token = token
@@ -66,8 +78,24 @@ class Tmdb:
                 return _page(request, self._sorted(lambda title: title.popularity))
             case "/3/movie/top_rated":
                 return _page(request, self._sorted(lambda title: title.rating))
+            case path if match := _SERIES.fullmatch(path):
+                return self._series(request, int(match[1]), match[2], is_of_ids=bool(match[3]))
             case _:
                 return self._movie(request)
+
+    def _series(self, request: Request, number: int, season: str | None, *, is_of_ids: bool) -> Response:
+        series = self._broadcasts.series.get(number)
+        appended = [name for name in request.query.get("append_to_response", "").split(",") if name]
+        if len(appended) > tmdb_series.APPENDED_MAX:
+            return json_response(tmdb_series.TOO_MANY_APPENDED, status=400)
+        if series is None:
+            return _error(404)
+        if season is not None:
+            found = tmdb_series.season(series, int(season))
+            return json_response(found) if found else _error(404)
+        if is_of_ids:
+            return json_response({"id": number, **tmdb_series.external_ids(series)})
+        return json_response(tmdb_series.details(series, appended))
 
     def _sorted(self, key: Callable[[Title], float]) -> list[Title]:
         return sorted(self._programme, key=key, reverse=True)

@@ -6,11 +6,12 @@ from typing import TypeVar
 import msgspec
 import structlog
 
-from libs.common.errors import ErrorCode, ServiceError
+from libs.common.errors import ErrorCode
 from libs.common.events import MovieDetails, MoviePage
 from libs.common.settings import Tmdb as TmdbSettings
 from libs.common.upstream import Kind, Upstream, UpstreamError, origin
 from services.catalog import movies
+from services.catalog.errors import TmdbError
 
 log = structlog.get_logger(__name__)
 
@@ -25,14 +26,6 @@ IMAGES_RETRIED_S = 60.0
 _PASSING: frozenset[Kind] = frozenset({"timeout", "unreachable", "server_error", "rate_limited"})
 
 T = TypeVar("T")
-
-
-class TmdbError(ServiceError):
-    """`passing`: it may be over soon, so an older answer is better than none."""
-
-    def __init__(self, code: ErrorCode, message: str, *, passing: bool) -> None:
-        super().__init__(code, message)
-        self.passing = passing
 
 
 class Tmdb:
@@ -68,7 +61,7 @@ class Tmdb:
         return await self._page(f"/3/movie/{movie_id}/similar", page, is_of_title=True)
 
     async def movie(self, movie_id: int) -> MovieDetails:
-        answer = await self._get(
+        answer = await self.get(
             f"/3/movie/{movie_id}",
             movies.TmdbDetails,
             {"append_to_response": "credits"},
@@ -80,7 +73,7 @@ class Tmdb:
         await self._upstream.close()
 
     async def _page(self, path: str, page: int, *, is_of_title: bool = False, **params: str) -> MoviePage:
-        answer = await self._get(path, movies.TmdbPage, {**params, "page": page}, is_of_title=is_of_title)
+        answer = await self.get(path, movies.TmdbPage, {**params, "page": page}, is_of_title=is_of_title)
         return movies.page(answer, page, await self._image_base())
 
     async def _image_base(self) -> str:
@@ -88,18 +81,23 @@ class Tmdb:
         if time.monotonic() < self._images_until:
             return self._images
         try:
-            self._images = movies.image_base(
-                await self._get("/3/configuration", movies.TmdbConfiguration, {})
-            )
+            self._images = movies.image_base(await self.get("/3/configuration", movies.TmdbConfiguration, {}))
             self._images_until = time.monotonic() + IMAGES_KEPT_S
         except TmdbError as error:
             log.warning("image_base_unknown", error=error.message)
             self._images_until = time.monotonic() + IMAGES_RETRIED_S
         return self._images
 
-    async def _get(
-        self, path: str, kind: type[T], params: dict[str, str | int], *, is_of_title: bool = False
+    async def get(
+        self,
+        path: str,
+        kind: type[T],
+        params: dict[str, str | int],
+        *,
+        is_of_title: bool = False,
+        max_bytes: int = ANSWER_BYTES_MAX,
     ) -> T:
+        """TMDB's answer, decoded. With `is_of_title` a 404 is NOT_FOUND; else the address must be wrong."""
         if not self._token:
             message = (
                 "No TMDB key is set: put it into [tmdb] token or TMDB_API_KEY "
@@ -109,7 +107,7 @@ class Tmdb:
         headers = {"Authorization": f"Bearer {self._token}", "Accept": "application/json"}
         try:
             response = await self._upstream.get(
-                path, params=params, headers=headers, max_bytes=ANSWER_BYTES_MAX, same_hosts_only=True
+                path, params=params, headers=headers, max_bytes=max_bytes, same_hosts_only=True
             )
         except UpstreamError as error:
             raise _translated(error, is_of_title=is_of_title) from error

@@ -21,6 +21,7 @@ from libs.common.service import Service, version
 from libs.common.settings import Settings
 from services.streamer.api.auth import AuthController, Cookies
 from services.streamer.api.docs import STYLE, DocsPage
+from services.streamer.api.episodes import EpisodesController
 from services.streamer.api.errors import HANDLERS, plain_not_found
 from services.streamer.api.events import EventsController
 from services.streamer.api.files import file_routes
@@ -141,7 +142,7 @@ def _litestar(gate: Gate, names: Names, routes: list[ASGIRouteHandler], provided
     )
     live = Router(
         "/",
-        route_handlers=[EventsController, SessionsController, SubtitlesController],
+        route_handlers=[EpisodesController, EventsController, SessionsController, SubtitlesController],
         guards=[owner_only(gate)],
         security=[{"cookie": []}, {"bearer": []}],
     )

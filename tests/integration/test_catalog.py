@@ -216,7 +216,9 @@ async def direct(url: str, token: str, directory: Path) -> AsyncGenerator[Direct
     cache = Cache(directory / "catalog.sqlite3", rows_max=1000, clock=clock)
     await cache.open()
     client = tmdb.Tmdb(Tmdb(url=url, token=token), user_agent="test")
-    yield Direct(Catalog(client, cache, url), clock)
+    box = Direct(Catalog(client, cache, url), clock)
+    yield box
+    await box.catalog.close()
     await client.close()
     await cache.close()
 
@@ -235,6 +237,43 @@ async def test_asks_again_only_after_an_hour(box: Direct, sandbox: Sandbox) -> N
         counted.append(sandbox.counters.http["tmdb /3/movie/popular"])
     assert counted == [0, 1, 1, 1, 2]
     assert sandbox.counters.http["tmdb /3/configuration"] == 1
+
+
+async def test_many_at_once_cost_one_request(box: Direct, sandbox: Sandbox) -> None:
+    first = await asyncio.gather(*(box.popular() for _ in range(20)))
+    box.clock.now += 2 * LISTS_FRESH_S
+    again = await asyncio.gather(*(box.popular() for _ in range(20)))
+    assert all(page == first[0] for page in first + again)
+    assert sandbox.counters.http["tmdb /3/movie/popular"] == 2
+
+
+async def test_many_at_once_share_a_failure_and_the_next_one_tries_again(
+    box: Direct, sandbox: Sandbox
+) -> None:
+    sandbox.faults.set(Faults(tmdb=TmdbFaults(status=500)))
+    failed = await asyncio.gather(*(box.popular() for _ in range(20)), return_exceptions=True)
+    asked = sandbox.counters.http["tmdb /3/movie/popular"]
+    sandbox.faults.clear()
+    assert all(isinstance(error, ServiceError) for error in failed)
+    assert asked == 1
+    assert (await box.popular()).results
+
+
+async def test_who_goes_away_takes_no_answer_from_the_others(box: Direct, sandbox: Sandbox) -> None:
+    sandbox.faults.set(Faults(tmdb=TmdbFaults(hang=True)))
+    impatient = asyncio.create_task(box.popular())
+    patient = asyncio.create_task(box.popular())
+    async with asyncio.timeout(5):
+        while not sandbox.counters.http["tmdb /3/movie/popular"]:
+            await asyncio.sleep(0.01)
+    impatient.cancel()
+    await asyncio.wait((impatient,))
+    assert not patient.done()
+    await box.catalog.close()
+    await asyncio.wait((patient,))
+    assert impatient.cancelled()
+    assert patient.cancelled()
+    assert sandbox.counters.http["tmdb /3/movie/popular"] == 1
 
 
 @pytest.mark.parametrize("fault", [TmdbFaults(status=500), TmdbFaults(status=429), TmdbFaults(hang=True)])

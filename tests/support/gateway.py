@@ -50,6 +50,7 @@ from libs.common.events import (
 )
 from libs.common.media import Media
 from libs.common.queries import Answers
+from libs.common.series import Counting, Episode, ExternalIds, GetEpisodes, SeriesEpisodes
 from libs.common.service import Service
 from libs.common.settings import Gateway, Settings
 from services.streamer.app import body
@@ -154,6 +155,33 @@ def subtitle(language: str) -> Subtitle:
     return Subtitle(file_id=1, language=language, release="Film.1999.1080p.BluRay.x264-R1")
 
 
+def series(series_id: str) -> SeriesEpisodes:
+    """One that has been on, and has one episode."""
+    return SeriesEpisodes(
+        series_id=series_id,
+        title="Series",
+        kind="series",
+        external=ExternalIds(imdb_id="tt9100001"),
+        mapping=(
+            Counting(
+                season=1, episode_from=1, episode_to=1, absolute_from=1, absolute_to=1, why="It is the first."
+            ),
+        ),
+        episodes=(
+            Episode(
+                episode_key=f"{series_id}:1:1",
+                season=1,
+                episode=1,
+                absolute_ep=1,
+                name="The Ferry",
+                runtime_s=2880,
+                air_date="2022-01-07",
+                is_aired=True,
+            ),
+        ),
+    )
+
+
 @asynccontextmanager
 async def catalog_and_indexer(bus: Bus) -> AsyncIterator[None]:
     """Answers to the gateway's questions, as the real services give them."""
@@ -191,9 +219,15 @@ async def catalog_and_indexer(bus: Bus) -> AsyncIterator[None]:
         vtt = f"WEBVTT\n\n00:00:01.000 --> 00:00:02.000\n{said}\n"
         return SubtitleText(vtt=vtt, subtitle=subtitle(query.language))
 
+    async def episodes(query: GetEpisodes) -> SeriesEpisodes:
+        if not query.series_id.startswith("tmdb:tv:"):
+            raise ServiceError(ErrorCode.INVALID_INPUT, "A series' id is such as tmdb:tv:1399.")
+        return series(query.series_id)
+
     catalog = Answers(bus, "catalog", "0.0.0")
     catalog.add(FindSubtitles, texts)
     catalog.add(GetSubtitle, text)
+    catalog.add(GetEpisodes, episodes)
     catalog.add(GetMovie, movie)
     catalog.add(SearchMovies, page)
     catalog.add(ListMovies, page)

@@ -97,6 +97,7 @@ def test_the_sandbox_is_settings_that_load() -> None:
     addresses = {
         "tmdb_url": "http://127.0.0.1:1001",
         "tmdb_token": "t",
+        "jikan_url": "http://127.0.0.1:1002/jikan",
         "newznab_url": "http://127.0.0.1:1002",
         "newznab_api_key": "k",
         "opensubtitles_url": "http://127.0.0.1:8/opensubtitles/api/v1",
@@ -109,6 +110,7 @@ def test_the_sandbox_is_settings_that_load() -> None:
     }
     settings = load(None, environment_for(addresses))
     assert settings.tmdb.url == addresses["tmdb_url"]
+    assert settings.jikan.url == addresses["jikan_url"]
     [indexer], [server] = settings.indexers, settings.usenet
     assert (indexer.kind, indexer.url, indexer.api_key) == ("newznab", "http://127.0.0.1:1002", "k")
     assert (server.host, server.port, server.tls, server.ca_file) == ("127.0.0.1", 1003, True, "/tmp/ca.pem")

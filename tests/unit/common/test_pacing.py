@@ -2,7 +2,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from libs.common.pacing import FAILURES_TO_OPEN, OPEN_S, CircuitBreaker, TokenBucket
+from libs.common.pacing import FAILURES_TO_OPEN, OPEN_S, CircuitBreaker, TokenBucket, Windows
 
 
 def test_a_burst_of_one_second_then_the_rate() -> None:
@@ -27,6 +27,24 @@ def test_no_window_holds_more_than_the_rate(rate_per_s: float, pauses: list[floa
     for first in range(len(used)):
         for last in range(first, len(used)):
             assert last - first + 1 <= burst + rate_per_s * (used[last] - used[first]) + 1e-6
+
+
+def test_windows_let_a_burst_go_and_then_hold() -> None:
+    windows = Windows({1.0: 3, 60.0: 5})
+    assert [windows.take(100) for _ in range(7)] == [0, 0, 0, 1.0, 1.0, 60.0, 60.0]
+    assert windows.wait_s(130) == 30.0
+    assert windows.take(300) == 0
+
+
+@given(st.lists(st.floats(0, 3), max_size=40))
+def test_no_span_holds_more_than_its_limit(pauses: list[float]) -> None:
+    windows, now, used = Windows({1.0: 3, 10.0: 7}), 1000.0, list[float]()
+    for pause in pauses:
+        now += pause
+        used.append(now + windows.take(now))
+    assert used == sorted(used)
+    assert all(later - first >= 1.0 - 1e-6 for first, later in zip(used, used[3:], strict=False))
+    assert all(later - first >= 10.0 - 1e-6 for first, later in zip(used, used[7:], strict=False))
 
 
 def opened(now: float) -> CircuitBreaker:

@@ -10,6 +10,7 @@ import pytest
 from PIL import Image
 
 from libs.sandbox.faults import Counters, Faults, FaultSwitch, TmdbFaults
+from libs.sandbox.series import load_broadcasts
 from libs.sandbox.titles import Programme, load_titles
 from libs.sandbox.tmdb import Tmdb
 from libs.sandbox.web import WebServer
@@ -22,7 +23,7 @@ def faults() -> FaultSwitch:
 
 @pytest.fixture
 async def tmdb(faults: FaultSwitch) -> AsyncIterator[Tmdb]:
-    served = Tmdb(Programme(load_titles()), faults, Counters(), token="token")
+    served = Tmdb(Programme(load_titles()), faults, Counters(), token="token", broadcasts=load_broadcasts())
     with socket.create_server(("127.0.0.1", 0)) as listener:
         server = WebServer(served.handle, listener)
         served.base_url = server.url
@@ -89,6 +90,22 @@ async def test_details_have_what_was_asked_to_be_appended(tmdb: Tmdb, http: http
     assert [member["job"] for member in full["credits"]["crew"]] == ["Director", "Screenplay"]
 
 
+async def test_a_series_has_the_seasons_that_were_asked_to_be_appended(
+    tmdb: Tmdb, http: httpx.AsyncClient
+) -> None:
+    plain = await get_tmdb(http, tmdb, "/tv/910003")
+    full = await get_tmdb(http, tmdb, "/tv/910003?append_to_response=external_ids,season/0,season/2,season/7")
+    season = await get_tmdb(http, tmdb, "/tv/910003/season/2")
+    assert [(s["season_number"], s["episode_count"]) for s in plain["seasons"]] == [(0, 1), (1, 12), (2, 24)]
+    assert set(full) - set(plain) == {"external_ids", "season/0", "season/2"}
+    assert full["season/2"] == season
+    assert [e["episode_number"] for e in season["episodes"]] == list(range(1, 25))
+    days = [e["air_date"] for e in season["episodes"]]
+    assert (days[0], days[11], days[12]) == ("2022-04-03", "2022-06-19", "2022-09-25")
+    ids = await get_tmdb(http, tmdb, "/tv/910003/external_ids")
+    assert ids == {"id": 910003} | full["external_ids"]
+
+
 async def test_similar_titles_share_a_genre(tmdb: Tmdb, http: httpx.AsyncClient) -> None:
     results = (await get_tmdb(http, tmdb, "/movie/900004/similar"))["results"]
     assert 900004 not in [result["id"] for result in results]
@@ -119,6 +136,9 @@ async def test_images_are_where_the_configuration_says(
     [
         ("/movie/1", 404, 34),
         ("/nowhere", 404, 34),
+        ("/tv/1", 404, 34),
+        ("/tv/910001/season/9", 404, 34),
+        ("/tv/910001?append_to_response=" + ",".join(f"season/{n}" for n in range(21)), 400, 27),
         ("/movie/900001/secrets", 404, 34),
         ("/movie/popular?page=0", 400, 22),
         ("/movie/popular?page=501", 400, 22),
