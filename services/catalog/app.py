@@ -1,13 +1,23 @@
 """The catalog's wiring."""
 
+import time
+from random import SystemRandom
+
+from libs.common.catalog import GenreMovies, ListGenres, ListTasks
 from libs.common.events import FindSubtitles, GetMovie, GetSubtitle, ListMovies, SearchMovies, SimilarMovies
 from libs.common.queries import Answers
 from libs.common.service import Service, version
+from libs.common.settings import Tmdb as TmdbSettings
 from services.catalog.opensubtitles import OpenSubtitles
 from services.catalog.queries import Catalog
 from services.catalog.store import answers_cache, texts_cache
+from services.catalog.sync import LISTS_EVERY_S, MOVIES_EVERY_S, Sync
+from services.catalog.tasks import Task, Tasks, utc_now
 from services.catalog.texts import Texts
+from services.catalog.titles import Titles
 from services.catalog.tmdb import Tmdb
+
+TASKS_START_AFTER_S = 10.0
 
 
 async def body(service: Service) -> None:
@@ -15,6 +25,9 @@ async def body(service: Service) -> None:
     cache = answers_cache(settings.database("catalog"))
     await cache.open()
     service.on_close(cache.close)
+    titles = Titles(settings.database("catalog-titles"), settings.tmdb.url, clock=time.time)
+    await titles.open()
+    service.on_close(titles.close)
     tmdb = Tmdb(settings.tmdb, user_agent=f"Matinee/{version()}")
     service.on_close(tmdb.close)
     kept_texts = texts_cache(settings.database("subtitles"))
@@ -23,13 +36,48 @@ async def body(service: Service) -> None:
     site = OpenSubtitles(settings.opensubtitles, user_agent=f"Matinee v{version()}")
     service.on_close(site.close)
     texts = Texts(site, kept_texts, settings.opensubtitles.languages)
-    catalog = Catalog(tmdb, cache, settings.tmdb.url)
+    catalog = Catalog(tmdb, cache, titles, settings.tmdb.url)
+    tasks = _tasks(settings.tmdb, tmdb, catalog, titles)
     answers = Answers(service.bus, "catalog", version())
     answers.add(SearchMovies, catalog.search)
     answers.add(ListMovies, catalog.list)
     answers.add(SimilarMovies, catalog.similar)
     answers.add(GetMovie, catalog.movie)
+    answers.add(ListGenres, catalog.genres)
+    answers.add(GenreMovies, catalog.genre)
+    answers.add(ListTasks, tasks.list)
     answers.add(FindSubtitles, texts.find)
     answers.add(GetSubtitle, texts.get)
     service.ready_when(answers.ready)
     service.task(answers.serve(), "answers")
+    service.task(tasks.run(), "tasks")
+
+
+def _tasks(settings: TmdbSettings, tmdb: Tmdb, catalog: Catalog, titles: Titles) -> Tasks:
+    sync = Sync(
+        tmdb,
+        catalog,
+        titles,
+        clock=time.time,
+        rate_per_s=settings.sync_requests_per_s or 1.0,
+        list_pages=settings.list_pages,
+    )
+    return Tasks(
+        (
+            Task(name="list_refresh", interval_s=LISTS_EVERY_S, run=sync.refresh_lists),
+            Task(name="movie_sync", interval_s=MOVIES_EVERY_S, run=sync.sync_movies),
+        ),
+        titles,
+        off_because=_why_off(settings),
+        first_after_s=TASKS_START_AFTER_S,
+        now=utc_now,
+        random=SystemRandom(),
+    )
+
+
+def _why_off(settings: TmdbSettings) -> str | None:
+    if not settings.token:
+        return "No TMDB key is set: put it into [tmdb] token or TMDB_API_KEY."
+    if not settings.sync_requests_per_s:
+        return "They are switched off: [tmdb] sync_requests_per_s is 0."
+    return None
