@@ -1,6 +1,7 @@
 """TMDB's API version 3, as far as films are shown: search, lists, genres, similar titles, details, changes,
 images."""
 
+import asyncio
 import time
 from datetime import date
 from typing import TypeVar
@@ -52,6 +53,7 @@ class Tmdb:
         self._token = settings.token
         self._images = movies.FALLBACK_IMAGES
         self._images_until = 0.0
+        self._asking_images = asyncio.Lock()
         self._upstream = Upstream(
             "TMDB",
             settings.url,
@@ -116,8 +118,13 @@ class Tmdb:
 
     async def _image_base(self) -> str:
         """Never fails: titles without TMDB's word on images are better than none."""
-        if time.monotonic() < self._images_until:
-            return self._images
+        # Many ask at once; one of them asks TMDB.
+        async with self._asking_images:
+            if time.monotonic() >= self._images_until:
+                await self._ask_image_base()
+        return self._images
+
+    async def _ask_image_base(self) -> None:
         try:
             self._images = movies.image_base(
                 await self._get("/3/configuration", movies.TmdbConfiguration, {})
@@ -126,7 +133,6 @@ class Tmdb:
         except TmdbError as error:
             log.warning("image_base_unknown", error=error.message)
             self._images_until = time.monotonic() + IMAGES_RETRIED_S
-        return self._images
 
     async def _get(
         self, path: str, kind: type[T], params: dict[str, str | int], *, is_of_title: bool = False
