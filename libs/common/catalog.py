@@ -60,4 +60,4 @@ class TaskReport(Wire, frozen=True, kw_only=True):
 class TaskReports(Wire, frozen=True, kw_only=True):
     tasks: tuple[TaskReport, ...]
     off_because: str | None = None
-    """Why none of them runs."""
+    """Why none of them runs, or would if its time had come."""

@@ -19,7 +19,7 @@ def listen(host: str, port: int) -> socket.socket:
         # The standard library repeats the address in brackets.
         reason = text.partition(" (while ")[0]
         raise SettingsError(f"Matinee can't listen on {host}, port {port}: {reason}.") from error
-    # asyncio sets it for the sockets that it makes itself, and connections inherit it. Without, the body of an
-    # answer waits for the acknowledgement of its head: 40 ms, on every connection that is used again.
+    # asyncio sets it for sockets that it makes itself, and connections inherit it. Without, an answer's body
+    # waits for the acknowledgement of its head: 40 ms, on every connection that is used again.
     listener.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
     return listener

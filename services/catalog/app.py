@@ -8,6 +8,7 @@ from libs.common.events import FindSubtitles, GetMovie, GetSubtitle, ListMovies,
 from libs.common.queries import Answers
 from libs.common.service import Service, version
 from libs.common.settings import Tmdb as TmdbSettings
+from services.catalog.attention import Attention
 from services.catalog.opensubtitles import OpenSubtitles
 from services.catalog.queries import Catalog
 from services.catalog.store import answers_cache, texts_cache
@@ -37,14 +38,15 @@ async def body(service: Service) -> None:
     service.on_close(site.close)
     texts = Texts(site, kept_texts, settings.opensubtitles.languages)
     catalog = Catalog(tmdb, cache, titles, settings.tmdb.url)
-    tasks = _tasks(settings.tmdb, tmdb, catalog, titles)
+    attention = Attention(utc_now)
+    tasks = _tasks(settings.tmdb, tmdb, catalog, titles, attention)
     answers = Answers(service.bus, "catalog", version())
-    answers.add(SearchMovies, catalog.search)
-    answers.add(ListMovies, catalog.list)
-    answers.add(SimilarMovies, catalog.similar)
-    answers.add(GetMovie, catalog.movie)
-    answers.add(ListGenres, catalog.genres)
-    answers.add(GenreMovies, catalog.genre)
+    answers.add(SearchMovies, attention.drawn_by(catalog.search))
+    answers.add(ListMovies, attention.drawn_by(catalog.list))
+    answers.add(SimilarMovies, attention.drawn_by(catalog.similar))
+    answers.add(GetMovie, attention.drawn_by(catalog.movie))
+    answers.add(ListGenres, attention.drawn_by(catalog.genres))
+    answers.add(GenreMovies, attention.drawn_by(catalog.genre))
     answers.add(ListTasks, tasks.list)
     answers.add(FindSubtitles, texts.find)
     answers.add(GetSubtitle, texts.get)
@@ -53,7 +55,9 @@ async def body(service: Service) -> None:
     service.task(tasks.run(), "tasks")
 
 
-def _tasks(settings: TmdbSettings, tmdb: Tmdb, catalog: Catalog, titles: Titles) -> Tasks:
+def _tasks(
+    settings: TmdbSettings, tmdb: Tmdb, catalog: Catalog, titles: Titles, attention: Attention
+) -> Tasks:
     sync = Sync(
         tmdb,
         catalog,
@@ -68,6 +72,7 @@ def _tasks(settings: TmdbSettings, tmdb: Tmdb, catalog: Catalog, titles: Titles)
             Task(name="movie_sync", interval_s=MOVIES_EVERY_S, run=sync.sync_movies),
         ),
         titles,
+        attention=attention,
         off_because=_why_off(settings),
         first_after_s=TASKS_START_AFTER_S,
         now=utc_now,

@@ -17,6 +17,7 @@ from msgspec.structs import replace
 
 from libs.common.catalog import ListTasks, TaskReport, TaskReports
 from services.catalog import metrics
+from services.catalog.attention import Attention
 from services.catalog.titles import Titles
 from services.catalog.tmdb import TmdbError
 
@@ -26,6 +27,7 @@ FIRST_RETRY_S: Final = 60.0
 RETRY_AFTER_S_MAX: Final = 24 * 3600.0
 JITTER: Final = 0.15
 """Of an interval, which is shortened by up to that: what a task keeps fresh must not grow old before."""
+NOBODY: Final = "Nobody asked the catalog for anything in the last day; they go on as soon as somebody does."
 NAP_S: Final = 3600.0
 """The clock is looked at this often at least: it may have been set while we slept."""
 
@@ -45,14 +47,19 @@ class Tasks:
         tasks: Sequence[Task],
         titles: Titles,
         *,
+        attention: Attention,
         off_because: str | None,
         first_after_s: float,
         now: Callable[[], datetime],
         random: Random,
     ) -> None:
-        """`first_after_s`: a start is busy enough; before that none runs, though its time may have come."""
+        """Without attention they wait for it, however long.
+
+        `first_after_s`: a start is busy enough; before that none runs, though its time may have come.
+        """
         self._tasks = tuple(tasks)
         self._titles = titles
+        self._attention = attention
         self._off_because = off_because
         self._first_after_s = first_after_s
         self._now = now
@@ -60,7 +67,8 @@ class Tasks:
         self._reports = {task.name: TaskReport(name=task.name, interval_s=task.interval_s) for task in tasks}
 
     async def list(self, _ask: ListTasks) -> TaskReports:
-        return TaskReports(tasks=tuple(self._reports.values()), off_because=self._off_because)
+        off_because = self._off_because or (None if self._attention.is_there else NOBODY)
+        return TaskReports(tasks=tuple(self._reports.values()), off_because=off_because)
 
     async def run(self) -> None:
         """For ever; nothing at all if they are off."""
@@ -75,6 +83,7 @@ class Tasks:
         self._reports[task.name] = await self._told_before(task)
         while True:
             await self._until_next(task)
+            await self._attention.wait()
             await self._round(task)
 
     async def _told_before(self, task: Task) -> TaskReport:

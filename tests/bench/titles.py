@@ -14,7 +14,7 @@ from .runs import Bench
 
 MANY = 10_000
 REQUESTS_PER_S = 400
-"""Ten times what TMDB likes: how much there is to ask is the figure, not how long one must wait in between."""
+"""Ten times what TMDB likes: how much is asked is the figure, not how long one must wait in between."""
 
 
 def titles(bench: Bench) -> Iterator[Row]:

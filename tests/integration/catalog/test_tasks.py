@@ -20,7 +20,8 @@ from libs.common.service import connect
 from libs.common.settings import Nats, Settings, Tmdb
 from libs.sandbox.sandbox import Sandbox
 from services.catalog.app import body
-from services.catalog.tasks import JITTER, Task, Tasks
+from services.catalog.attention import Attention
+from services.catalog.tasks import JITTER, NOBODY, Task, Tasks
 from services.catalog.titles import Titles
 from services.catalog.tmdb import TmdbError
 from tests.conftest import NatsServer
@@ -41,13 +42,20 @@ def task_of(run: Callable[[], AsyncIterator[int]], *, interval_s: float = 3600.0
     return Task(name="test", interval_s=interval_s, run=run)
 
 
-def tasks_of(task: Task, titles: Titles, *, off_because: str | None = None) -> Tasks:
+def utc_now() -> datetime:
+    return datetime.now(UTC)
+
+
+def tasks_of(
+    task: Task, titles: Titles, *, attention: Attention | None = None, off_because: str | None = None
+) -> Tasks:
     return Tasks(
         (task,),
         titles,
+        attention=attention or Attention(utc_now),
         off_because=off_because,
         first_after_s=0.0,
-        now=lambda: datetime.now(UTC),
+        now=utc_now,
         random=Random(1),
     )
 
@@ -155,6 +163,31 @@ async def test_what_is_off_never_runs_and_says_why(titles: Titles) -> None:
     told = await tasks.list(ListTasks())
     assert told.off_because == "No key."
     assert (told.tasks[0].runs, told.tasks[0].next_run_at) == (0, None)
+
+
+async def test_nothing_runs_while_nobody_asks(titles: Titles) -> None:
+    days = [timedelta()]
+
+    def later() -> datetime:
+        return utc_now() + days[0]
+
+    async def answer(_ask: ListTasks) -> TaskReport:
+        return TaskReport(name="anything", interval_s=1.0)
+
+    attention = Attention(later)
+    tasks = tasks_of(task_of(two_and_three, interval_s=0.02), titles, attention=attention)
+    await run_until(tasks, lambda told: told.runs >= 2)
+    days[0] = timedelta(days=2)
+    work = asyncio.create_task(tasks.run())
+    await asyncio.sleep(0.3)
+    runs = (await report(tasks)).runs
+    assert (await tasks.list(ListTasks())).off_because == NOBODY
+    await attention.drawn_by(answer)(ListTasks())
+    assert (await tasks.list(ListTasks())).off_because is None
+    async with asyncio.timeout(DEADLINE_S):
+        while (await report(tasks)).runs <= runs:
+            await asyncio.sleep(0.005)
+    work.cancel()
 
 
 @pytest.fixture
