@@ -17,6 +17,8 @@ CAST_MAX = 12
 CREW_MAX = 6
 GENRES_MAX = 20
 GENRES_LISTED_MAX = 100
+CHANGES_MAX = 1_000
+"""TMDB says 100 to a page."""
 TEXT_CHARS_MAX = 3_000
 NAME_CHARS_MAX = 300
 RUNTIME_MIN_MAX = 10_000
@@ -50,7 +52,7 @@ class TmdbPage(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class TmdbGenre(msgspec.Struct, frozen=True, kw_only=True):
-    id: int = 0
+    id: int | None = None
     name: str | None = None
 
 
@@ -59,7 +61,7 @@ class TmdbGenres(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class TmdbChange(msgspec.Struct, frozen=True, kw_only=True):
-    id: int
+    id: int | None = None
 
 
 class TmdbChanges(msgspec.Struct, frozen=True, kw_only=True):
@@ -123,10 +125,16 @@ def page(answer: TmdbPage, number: int, images: str) -> MoviePage:
 
 
 def genres(answer: TmdbGenres) -> tuple[Genre, ...]:
-    named = [genre for genre in (answer.genres or ()) if genre.id > 0 and genre.name]
     return tuple(
-        Genre(id=genre.id, name=(genre.name or "")[:NAME_CHARS_MAX]) for genre in named[:GENRES_LISTED_MAX]
+        Genre(id=genre.id, name=genre.name[:NAME_CHARS_MAX])
+        for genre in (answer.genres or ())[:GENRES_LISTED_MAX]
+        if genre.id and genre.name
     )
+
+
+def changed(answer: TmdbChanges) -> tuple[int, ...]:
+    """The films that a page of the feed names."""
+    return tuple(change.id for change in (answer.results or ())[:CHANGES_MAX] if change.id)
 
 
 def details(answer: TmdbDetails, images: str) -> MovieDetails:

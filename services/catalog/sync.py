@@ -16,7 +16,7 @@ from libs.common.errors import ErrorCode
 from libs.common.events import ListMovies
 from libs.common.pacing import TokenBucket
 from services.catalog import metrics
-from services.catalog.movies import PAGES_MAX
+from services.catalog.movies import PAGES_MAX, changed
 from services.catalog.queries import Catalog
 from services.catalog.titles import Feed, Titles
 from services.catalog.tmdb import Tmdb, TmdbError
@@ -111,7 +111,7 @@ class Sync:
             if feed.page == 1 and not await self._is_worth_it(pages):
                 return
             feed = Feed(since=feed.since, until=feed.until, page=feed.page + 1)
-            await self._titles.changed((change.id for change in answer.results or ()), feed)
+            await self._titles.changed(changed(answer), feed)
             if feed.page > pages:
                 await self._titles.checked(feed)
                 return
