@@ -298,7 +298,7 @@ class SearchMovies(Query, frozen=True, kw_only=True, tag="search"):
 
 class ListMovies(Query, frozen=True, kw_only=True, tag="list"):
     service: ClassVar[str] = "catalog"
-    list: Literal["popular", "top"]
+    list: Literal["popular", "top", "trending"]
     page: int = 1
 
 
@@ -405,6 +405,8 @@ class MoviePage(Wire, frozen=True, kw_only=True):
     total_pages: int
     total_results: int
     results: tuple[Movie, ...]
+    is_stale: bool = False
+    """TMDB can't be asked now: this is what it said some time ago."""
 
 
 class Person(Wire, frozen=True, kw_only=True):
@@ -420,6 +422,8 @@ class MovieDetails(Movie, frozen=True, kw_only=True):
     cast: tuple[Person, ...]
     crew: tuple[Person, ...]
     imdb_id: str | None
+    is_stale: bool = False
+    """As of a page."""
 
 
 class IndexerHealth(Wire, frozen=True, kw_only=True):

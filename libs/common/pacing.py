@@ -8,11 +8,11 @@ OPEN_S = 30.0
 
 
 class TokenBucket:
-    """`rate_per_s` in the long run, and as many at once as one second allows (at least one)."""
+    """`rate_per_s` in the long run, and `burst` at once: by default what one second allows; at least one."""
 
-    def __init__(self, rate_per_s: float) -> None:
+    def __init__(self, rate_per_s: float, *, burst: float | None = None) -> None:
         self._rate_per_s = rate_per_s
-        self._burst = max(1.0, rate_per_s)
+        self._burst = max(1.0, rate_per_s if burst is None else burst)
         self._tokens = self._burst
         self._counted_at = 0.0
 

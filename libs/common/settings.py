@@ -53,6 +53,12 @@ class Nats(Section, frozen=True, kw_only=True):
 class Tmdb(Section, frozen=True, kw_only=True):
     url: str = "https://api.themoviedb.org"
     token: str = "env:TMDB_API_KEY"  # noqa: S105  (says where it is, not what it is)
+    requests_per_s: float = 35.0
+    """TMDB slows down those who ask more than about 40 times a second."""
+    sync_requests_per_s: float = 10.0
+    """Of these, what lists and titles are kept up to date with; 0: they aren't, only what is asked for is."""
+    list_pages: int = 5
+    """Of each list, what is kept up to date; a page has 20 titles."""
 
 
 class IndexerSettings(Section, frozen=True, kw_only=True):
@@ -392,6 +398,9 @@ def _check_numbers(settings: Settings) -> None:
         ("downloader.warm (at most downloader.max_instances)", downloader.warm, 0, downloader.max_instances),
         ("downloader.max_film_bytes", downloader.max_film_bytes, 1, 10**15),
         # Each costs every encrypted release of which it isn't the password some 10 ms.
+        ("tmdb.requests_per_s", settings.tmdb.requests_per_s, 1, 1000),
+        ("tmdb.sync_requests_per_s (0: off)", settings.tmdb.sync_requests_per_s, 0, 1000),
+        ("tmdb.list_pages", settings.tmdb.list_pages, 1, 500),
         ("The number of downloader.passwords", len(downloader.passwords), 0, 15),
         ("The number of opensubtitles.languages", len(settings.opensubtitles.languages), 1, 10),
     ]

@@ -42,6 +42,10 @@ class NntpFaults(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_field
 class TmdbFaults(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     status: Literal[401, 404, 429, 500] | None = None
     hang: bool = False
+    retry_after_s: _Natural | None = None
+    """Sent with 429 (default: 2)."""
+    requests_per_s: _Positive | None = None
+    """Beyond so many within a second it answers with 429; at most 2,000."""
 
 
 class OpenSubtitlesFaults(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):

@@ -2,6 +2,7 @@
 
 import tomllib
 from collections.abc import Iterable
+from datetime import UTC, date, datetime
 from pathlib import Path
 from typing import Annotated, Literal
 
@@ -28,6 +29,20 @@ GENRE_IDS = {
     "Western": 37,
 }
 """TMDB's genres of films"""
+
+GENRES_IN = {
+    "de": {
+        "Adventure": "Abenteuer",
+        "Comedy": "Komödie",
+        "Crime": "Krimi",
+        "Documentary": "Dokumentarfilm",
+        "Family": "Familie",
+        "History": "Historie",
+        "Music": "Musik",
+        "War": "Kriegsfilm",
+    }
+}
+"""What genres are called in other languages, where not the same."""
 
 FEW = (900001, 900002, 900003, 900004)
 """Two MKV, two MP4; the odd ones' best release is RAR5 with par2, the even ones' is plain."""
@@ -79,6 +94,8 @@ class Programme:
 
     def __init__(self, titles: Iterable[Title]) -> None:
         self._titles = {title.id: title for title in titles}
+        self.changes: dict[int, date] = {}
+        """Titles that were replaced, and the day (UTC) of that."""
 
     def __iter__(self):
         return iter(self._titles.values())
@@ -88,6 +105,8 @@ class Programme:
 
     def add(self, title: Title) -> None:
         """Adds the title, or replaces the one with its id."""
+        if title.id in self._titles:
+            self.changes[title.id] = datetime.now(UTC).date()
         self._titles[title.id] = title
 
 

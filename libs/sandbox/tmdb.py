@@ -1,19 +1,26 @@
-"""TMDB's API version 3, films and series: search, lists, details, images (developer.themoviedb.org)."""
+"""TMDB's API version 3: films and series, search, lists, genres, details, changes, images
+(developer.themoviedb.org)."""
 
 import asyncio
 import re
+import time
+from collections import deque
 from collections.abc import Callable, Iterable, Sequence
+from datetime import UTC, date, datetime, timedelta
 from hashlib import blake2b
 
 from libs.sandbox import tmdb_series
 from libs.sandbox.faults import HANG_S, Counters, FaultSwitch
 from libs.sandbox.posters import draw_backdrop, draw_poster
 from libs.sandbox.series import Broadcasts
-from libs.sandbox.titles import GENRE_IDS, Programme, Title
+from libs.sandbox.titles import GENRE_IDS, GENRES_IN, Programme, Title
 from libs.sandbox.web import Request, Response, json_response
 
 PAGE_SIZE = 20
 PAGE_MAX = 500
+CHANGES_PAGE_SIZE = 100
+CHANGES_DAYS_MAX = 14
+LATELY_MAX = 2_000
 RETRY_AFTER_S = 2
 IMAGE_CACHE_MAX = 400
 POSTER_SIZES = ("w92", "w154", "w185", "w342", "w500", "w780", "original")
@@ -49,6 +56,7 @@ class Tmdb:
         self._counters = counters
         self._token = token
         self._images: dict[tuple[Title, str, int], bytes] = {}
+        self._lately: deque[float] = deque(maxlen=LATELY_MAX)
 
     async def handle(self, request: Request) -> Response:
         if image := _IMAGE.fullmatch(request.path):
@@ -59,10 +67,19 @@ class Tmdb:
         if faults.hang:
             await asyncio.sleep(HANG_S)
         if faults.status is not None:
-            return _error(faults.status)
+            return _error(faults.status, retry_after_s=faults.retry_after_s)
+        if faults.requests_per_s is not None and not self._is_within(faults.requests_per_s):
+            return _error(429, retry_after_s=faults.retry_after_s)
         if request.headers.get("authorization") != f"Bearer {self._token}":
             return _error(401)
         return self._route(request)
+
+    def _is_within(self, requests_per_s: int) -> bool:
+        now = time.monotonic()
+        while self._lately and now - self._lately[0] >= 1.0:
+            self._lately.popleft()
+        self._lately.append(now)
+        return len(self._lately) <= requests_per_s
 
     def _route(self, request: Request) -> Response:
         match request.path:
@@ -71,7 +88,13 @@ class Tmdb:
             case "/3/authentication":
                 return json_response({"success": True, "status_code": 1, "status_message": "Success."})
             case "/3/genre/movie/list":
-                return json_response({"genres": _genres(GENRE_IDS)})
+                return json_response({"genres": _genres_in(request.query.get("language", "en"))})
+            case "/3/discover/movie":
+                return self._discover(request)
+            case "/3/trending/movie/day" | "/3/trending/movie/week":
+                return _page(request, self._sorted(lambda title: title.votes))
+            case "/3/movie/changes":
+                return self._changes(request)
             case "/3/search/movie":
                 return self._search(request)
             case "/3/movie/popular":
@@ -112,6 +135,41 @@ class Tmdb:
             if words and _begin_words_of(words, title.title) and title.release_date.startswith(year)
         ]
         return _page(request, found)
+
+    def _discover(self, request: Request) -> Response:
+        """Films that are of every genre that is named."""
+        wanted = {word for word in request.query.get("with_genres", "").split(",") if word}
+        found = [
+            title
+            for title in self._sorted(lambda title: title.popularity)
+            if wanted <= {str(GENRE_IDS[name]) for name in title.genres}
+        ]
+        return _page(request, found)
+
+    def _changes(self, request: Request) -> Response:
+        today = datetime.now(UTC).date().isoformat()
+        number = request.query.get("page", "1")
+        try:
+            first = date.fromisoformat(request.query.get("start_date", today))
+            last = date.fromisoformat(request.query.get("end_date", today))
+        except ValueError:
+            return _error(400)
+        if not number.isdecimal() or not 1 <= int(number) <= PAGE_MAX:
+            return _error(400)
+        if not timedelta(0) <= last - first <= timedelta(days=CHANGES_DAYS_MAX):
+            return json_response(
+                {"success": False, "status_code": 20, "status_message": "Invalid date range."}, status=400
+            )
+        changed = [title_id for title_id, day in self._programme.changes.items() if first <= day <= last]
+        end = int(number) * CHANGES_PAGE_SIZE
+        return json_response(
+            {
+                "results": [{"id": i, "adult": False} for i in changed[end - CHANGES_PAGE_SIZE : end]],
+                "page": int(number),
+                "total_pages": max(1, -(-len(changed) // CHANGES_PAGE_SIZE)),
+                "total_results": len(changed),
+            }
+        )
 
     def _movie(self, request: Request) -> Response:
         match = _MOVIE.fullmatch(request.path)
@@ -181,9 +239,10 @@ class Tmdb:
 _PARTS = ("credits", "external_ids", "similar", "recommendations", "videos")
 
 
-def _error(status: int) -> Response:
+def _error(status: int, *, retry_after_s: int | None = None) -> Response:
     code, message = _ERRORS[status]
-    headers = {"retry-after": str(RETRY_AFTER_S)} if status == 429 else {}
+    wait_s = RETRY_AFTER_S if retry_after_s is None else retry_after_s
+    headers = {"retry-after": str(wait_s)} if status == 429 else {}
     body = {"success": False, "status_code": code, "status_message": message}
     return json_response(body, status=status, headers=headers)
 
@@ -246,6 +305,11 @@ def _details(title: Title) -> dict[str, object]:
 
 def _genres(names: Iterable[str]) -> list[dict[str, object]]:
     return [{"id": GENRE_IDS[name], "name": name} for name in names]
+
+
+def _genres_in(language: str) -> list[dict[str, object]]:
+    words = GENRES_IN.get(language.partition("-")[0], {})
+    return [{"id": number, "name": words.get(name, name)} for name, number in GENRE_IDS.items()]
 
 
 def _external_ids(title: Title) -> dict[str, object]:

@@ -5,9 +5,11 @@ from collections.abc import Awaitable, Callable
 from typing import Any, TypeVar
 
 import structlog
+from msgspec.structs import replace
 
 from libs.common.cache import Cache
 from libs.common.events import Wire, decode, encode
+from services.catalog import metrics
 from services.catalog.errors import SourceError
 
 log = structlog.get_logger(__name__)
@@ -15,34 +17,19 @@ log = structlog.get_logger(__name__)
 Answer = TypeVar("Answer", bound=Wire)
 
 
-class Kept:
-    """One site's answers, over a cache.
+class Flights:
+    """What is being fetched now. Whoever wants what is on its way already gets that very answer, or failure.
 
-    Whoever asks for what is being fetched already gets that very answer, or its failure: a key has at most
-    one fetch under way. A fetch goes on if those who wait for it go away, and what it brings is kept.
+    A fetch goes on if those who wait for it go away.
     """
 
-    def __init__(self, cache: Cache, origin: str) -> None:
-        """`origin`: whose answers these are, so that another address gets none of this one's."""
-        self._cache = cache
-        self._origin = origin
+    def __init__(self) -> None:
         self._flights: dict[str, asyncio.Task[Any]] = {}
 
-    async def get(
-        self, name: str, fresh_s: float, kind: type[Answer], fetch: Callable[[], Awaitable[Answer]]
-    ) -> Answer:
-        """What is kept and younger than `fresh_s`; else what `fetch` brings, which is kept.
-
-        If that raises a SourceError which passes, an answer that is too old is served rather than none.
-        """
-        key = f"{self._origin} {name}"
-        if key not in self._flights:
-            age_s, kept = await self._read(key, kind)
-            if kept is not None and 0 <= age_s < fresh_s:
-                return kept
+    async def join(self, key: str, fetch: Callable[[], Awaitable[Answer]]) -> Answer:
         flight = self._flights.get(key)
         if flight is None:
-            flight = asyncio.create_task(self._fetched(key, fresh_s, kind, fetch), name=f"fetch {name}"[:100])
+            flight = asyncio.create_task(_awaited(fetch), name=f"fetch {key}"[:100])
             self._flights[key] = flight
             flight.add_done_callback(lambda done: self._landed(key, done))
         return await asyncio.shield(flight)
@@ -54,31 +41,68 @@ class Kept:
             flight.cancel()
         await asyncio.gather(*flights, return_exceptions=True)
 
-    async def _fetched(
-        self, key: str, fresh_s: float, kind: type[Answer], fetch: Callable[[], Awaitable[Answer]]
-    ) -> Answer:
-        # Another fetch may have landed while the asker read the cache.
-        age_s, kept = await self._read(key, kind)
-        if kept is not None and 0 <= age_s < fresh_s:
-            return kept
-        try:
-            answer = await fetch()
-        except SourceError as error:
-            if kept is None or not error.passing:
-                raise
-            log.warning("stale_answer_served", answer=key[:200], error=error.message)
-            return kept
-        await self._cache.put(key, encode(answer))
-        return answer
-
     def _landed(self, key: str, flight: asyncio.Task[Any]) -> None:
         del self._flights[key]
         if not flight.cancelled():
             # Nobody may be left to hear of it.
             flight.exception()
 
-    async def _read(self, key: str, kind: type[Answer]) -> tuple[float, Answer | None]:
-        kept = await self._cache.get(key)
+
+class Kept:
+    """One site's answers, over a cache; a key has at most one fetch under way, and what it brings is kept."""
+
+    def __init__(self, cache: Cache, origin: str) -> None:
+        """`origin`: whose answers these are, so that another address gets none of this one's."""
+        self._cache = cache
+        self._origin = origin
+        self.flights = Flights()
+
+    async def get(
+        self, name: str, fresh_s: float, kind: type[Answer], fetch: Callable[[], Awaitable[Answer]]
+    ) -> Answer:
+        """What is kept and younger than `fresh_s`; else what `fetch` brings, which is kept.
+
+        If that raises a SourceError which passes, an answer that is too old is served rather than none,
+        marked as stale if it can be.
+        """
+        age_s, kept = await self._read(name, kind)
+        if kept is not None and 0 <= age_s < fresh_s:
+            metrics.ANSWERS.labels("cache").inc()
+            return kept
+        return await self.flights.join(name, lambda: self._fetched(name, fresh_s, kind, fetch))
+
+    async def has(self, name: str, young_s: float) -> bool:
+        """Whether an answer is kept that is no older than that."""
+        kept = await self._cache.get(self._key(name))
+        return kept is not None and 0 <= kept.age_s < young_s
+
+    async def renew(self, name: str, fetch: Callable[[], Awaitable[Answer]]) -> Answer:
+        """What `fetch` brings, which is kept; or raises."""
+        answer = await fetch()
+        metrics.ANSWERS.labels("upstream").inc()
+        await self._cache.put(self._key(name), encode(answer))
+        return answer
+
+    async def close(self) -> None:
+        """Nothing is fetched any more."""
+        await self.flights.close()
+
+    async def _fetched(
+        self, name: str, fresh_s: float, kind: type[Answer], fetch: Callable[[], Awaitable[Answer]]
+    ) -> Answer:
+        # Another fetch may have landed while the asker read the cache.
+        age_s, kept = await self._read(name, kind)
+        if kept is not None and 0 <= age_s < fresh_s:
+            return kept
+        try:
+            return await self.renew(name, fetch)
+        except SourceError as error:
+            if kept is None or not error.passing:
+                raise
+            return served_stale(kept, error)
+
+    async def _read(self, name: str, kind: type[Answer]) -> tuple[float, Answer | None]:
+        kept = await self._cache.get(self._key(name))
         if kept is None:
             return 0.0, None
         try:
@@ -86,3 +110,17 @@ class Kept:
         except ValueError:
             # Another version wrote it, or the file is damaged; what the site says now replaces it.
             return kept.age_s, None
+
+    def _key(self, name: str) -> str:
+        return f"{self._origin} {name}"
+
+
+def served_stale(answer: Answer, error: SourceError) -> Answer:
+    """The old answer, as a new one can't be had now; it says so if its kind has words for it."""
+    log.warning("stale_answer_served", answer=type(answer).__name__, error=error.message)
+    metrics.ANSWERS.labels("stale").inc()
+    return replace(answer, is_stale=True) if "is_stale" in answer.__struct_fields__ else answer
+
+
+async def _awaited(fetch: Callable[[], Awaitable[Answer]]) -> Answer:
+    return await fetch()

@@ -5,6 +5,7 @@ from collections.abc import Sequence
 
 import msgspec
 
+from libs.common.catalog import Genre
 from libs.common.events import Movie, MovieDetails, MoviePage, Person
 
 FALLBACK_IMAGES = "https://image.tmdb.org/t/p/"
@@ -15,6 +16,9 @@ RESULTS_MAX = 20
 CAST_MAX = 12
 CREW_MAX = 6
 GENRES_MAX = 20
+GENRES_LISTED_MAX = 100
+CHANGES_MAX = 1_000
+"""TMDB says 100 to a page."""
 TEXT_CHARS_MAX = 3_000
 NAME_CHARS_MAX = 300
 RUNTIME_MIN_MAX = 10_000
@@ -27,7 +31,7 @@ _IMDB_ID = re.compile(r"tt\d{7,9}")
 
 
 # TMDB's own shapes, as far as they are used; every field may be null or missing. Source: TMDB API 3,
-# "search/movie", "movie/{movie_id}", "configuration".
+# "search/movie", "movie/{movie_id}", "genre/movie/list", "movie/changes", "configuration".
 
 
 class TmdbMovie(msgspec.Struct, frozen=True, kw_only=True):
@@ -48,7 +52,21 @@ class TmdbPage(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class TmdbGenre(msgspec.Struct, frozen=True, kw_only=True):
+    id: int | None = None
     name: str | None = None
+
+
+class TmdbGenres(msgspec.Struct, frozen=True, kw_only=True):
+    genres: tuple[TmdbGenre, ...] | None = None
+
+
+class TmdbChange(msgspec.Struct, frozen=True, kw_only=True):
+    id: int | None = None
+
+
+class TmdbChanges(msgspec.Struct, frozen=True, kw_only=True):
+    results: tuple[TmdbChange, ...] | None = None
+    total_pages: int | None = None
 
 
 class TmdbCast(msgspec.Struct, frozen=True, kw_only=True):
@@ -104,6 +122,19 @@ def page(answer: TmdbPage, number: int, images: str) -> MoviePage:
         total_results=max(answer.total_results or 0, 0),
         results=tuple(_movie(found, images) for found in (answer.results or ())[:RESULTS_MAX]),
     )
+
+
+def genres(answer: TmdbGenres) -> tuple[Genre, ...]:
+    return tuple(
+        Genre(id=genre.id, name=genre.name[:NAME_CHARS_MAX])
+        for genre in (answer.genres or ())[:GENRES_LISTED_MAX]
+        if genre.id and genre.name
+    )
+
+
+def changed(answer: TmdbChanges) -> tuple[int, ...]:
+    """The films that a page of the feed names."""
+    return tuple(change.id for change in (answer.results or ())[:CHANGES_MAX] if change.id)
 
 
 def details(answer: TmdbDetails, images: str) -> MovieDetails:

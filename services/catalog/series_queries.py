@@ -53,10 +53,6 @@ class SeriesCatalog:
         found = await self._listed(ask.series_id)
         return replace(found, episodes=as_of(self._today(), found.episodes))
 
-    async def close(self) -> None:
-        for _, kept in self._sites.values():
-            await kept.close()
-
     async def _listed(self, series_id: str) -> SeriesEpisodes:
         match = _SERIES_ID.fullmatch(series_id)
         number = int(match[2]) if match else 0

@@ -1,4 +1,7 @@
-"""The catalog's SQLite slices: TMDB's answers, and texts, for a while. They may be deleted at any time."""
+"""The catalog's caches: TMDB's answers, and texts, for a while. They may be deleted at any time.
+
+Its titles are in titles.py.
+"""
 
 from pathlib import Path
 

@@ -1,11 +1,15 @@
-"""TMDB's API version 3, as far as films are shown: search, lists, similar titles, details, images."""
+"""TMDB's API version 3, as far as films are shown: search, lists, genres, similar titles, details, changes,
+images."""
 
+import asyncio
 import time
+from datetime import date
 from typing import TypeVar
 
 import msgspec
 import structlog
 
+from libs.common.catalog import Genres
 from libs.common.errors import ErrorCode
 from libs.common.events import MovieDetails, MoviePage
 from libs.common.settings import Tmdb as TmdbSettings
@@ -17,8 +21,6 @@ log = structlog.get_logger(__name__)
 
 ANSWER_BYTES_MAX = 4 * 1024 * 1024
 TIMEOUT_S = 10.0
-RATE_PER_S = 35.0
-"""TMDB slows down those who ask more than about 40 times a second."""
 IMAGES_KEPT_S = 24 * 3600.0
 IMAGES_RETRIED_S = 60.0
 """How long the fallback is used before TMDB is asked again where images lie."""
@@ -38,13 +40,14 @@ class Tmdb:
         self._token = settings.token
         self._images = movies.FALLBACK_IMAGES
         self._images_until = 0.0
+        self._asking_images = asyncio.Lock()
         self._upstream = Upstream(
             "TMDB",
             settings.url,
             allowed=frozenset({origin(settings.url)}),
             secrets=(settings.token,) if settings.token else (),
             timeout_s=TIMEOUT_S,
-            rate_per_s=RATE_PER_S,
+            rate_per_s=settings.requests_per_s,
             user_agent=user_agent,
         )
 
@@ -56,6 +59,30 @@ class Tmdb:
 
     async def top(self, page: int) -> MoviePage:
         return await self._page("/3/movie/top_rated", page)
+
+    async def trending(self, page: int) -> MoviePage:
+        """What was looked at most this week."""
+        return await self._page("/3/trending/movie/week", page)
+
+    async def of_genre(self, genre_id: int, page: int) -> MoviePage:
+        """The most popular first."""
+        return await self._page(
+            "/3/discover/movie",
+            page,
+            with_genres=str(genre_id),
+            sort_by="popularity.desc",
+            include_adult="false",
+        )
+
+    async def genres(self, language: str) -> Genres:
+        """`language`: `de`, `pt-BR`. A genre that TMDB has no word for in it is left out."""
+        answer = await self.get("/3/genre/movie/list", movies.TmdbGenres, {"language": language})
+        return Genres(genres=movies.genres(answer))
+
+    async def changes(self, first: date, last: date, page: int) -> movies.TmdbChanges:
+        """Which films were changed on the days from `first` to `last`: 14 days at most, 100 to a page."""
+        days = {"start_date": first.isoformat(), "end_date": last.isoformat()}
+        return await self.get("/3/movie/changes", movies.TmdbChanges, {**days, "page": page})
 
     async def similar(self, movie_id: int, page: int) -> MoviePage:
         return await self._page(f"/3/movie/{movie_id}/similar", page, is_of_title=True)
@@ -78,15 +105,19 @@ class Tmdb:
 
     async def _image_base(self) -> str:
         """Never fails: titles without TMDB's word on images are better than none."""
-        if time.monotonic() < self._images_until:
-            return self._images
+        # Many ask at once; one of them asks TMDB.
+        async with self._asking_images:
+            if time.monotonic() >= self._images_until:
+                await self._ask_image_base()
+        return self._images
+
+    async def _ask_image_base(self) -> None:
         try:
             self._images = movies.image_base(await self.get("/3/configuration", movies.TmdbConfiguration, {}))
             self._images_until = time.monotonic() + IMAGES_KEPT_S
         except TmdbError as error:
             log.warning("image_base_unknown", error=error.message)
             self._images_until = time.monotonic() + IMAGES_RETRIED_S
-        return self._images
 
     async def get(
         self,
@@ -133,4 +164,4 @@ def _translated(error: UpstreamError, *, is_of_title: bool) -> TmdbError:
             message = "TMDB asks us to slow down; try again in a moment."
         case _:
             message = f"{error.sentence}."
-    return TmdbError(code, message, passing=error.kind in _PASSING)
+    return TmdbError(code, message, passing=error.kind in _PASSING, retry_after_s=error.retry_after_s)

@@ -34,6 +34,7 @@ from services.streamer.api.sessions import SessionsController
 from services.streamer.api.shell import Shell, content_security_policy, page_origin
 from services.streamer.api.stream import stream_route
 from services.streamer.api.subtitles import SubtitlesController
+from services.streamer.api.tasks import TasksController
 from services.streamer.auth.guards import Gate, own_page_only, owner_only
 from services.streamer.auth.owner import Owner
 from services.streamer.auth.sessions import Sessions
@@ -142,7 +143,13 @@ def _litestar(gate: Gate, names: Names, routes: list[ASGIRouteHandler], provided
     )
     live = Router(
         "/",
-        route_handlers=[EpisodesController, EventsController, SessionsController, SubtitlesController],
+        route_handlers=[
+            EpisodesController,
+            EventsController,
+            SessionsController,
+            SubtitlesController,
+            TasksController,
+        ],
         guards=[owner_only(gate)],
         security=[{"cookie": []}, {"bearer": []}],
     )

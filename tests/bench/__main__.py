@@ -28,8 +28,9 @@ from .programs import Needed
 from .runs import Bench
 from .segments import segments
 from .timing import machine
+from .titles import titles
 
-FIGURES = {**figures.FIGURES, "frames": frames, "segments": segments}
+FIGURES = {**figures.FIGURES, "frames": frames, "segments": segments, "titles": titles}
 PAGE = Path(__file__).parents[2] / "docs" / "benchmarks.md"
 MEMORY_DISK = Path("/dev/shm")
 MIB = 1 << 20

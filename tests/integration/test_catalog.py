@@ -7,10 +7,12 @@ from contextlib import asynccontextmanager
 from pathlib import Path
 
 import pytest
+from msgspec.structs import replace
 from structlog.testing import capture_logs
 
 from libs.common import queries
 from libs.common.bus import Bus
+from libs.common.catalog import GenreMovies, ListGenres
 from libs.common.errors import ErrorCode, ServiceError
 from libs.common.events import (
     GetMovie,
@@ -27,10 +29,14 @@ from libs.sandbox.faults import Faults, TmdbFaults
 from libs.sandbox.sandbox import Sandbox
 from services.catalog import tmdb
 from services.catalog.app import body
+from services.catalog.kept import Kept
 from services.catalog.queries import LISTS_FRESH_S, Catalog
 from services.catalog.store import Cache
+from services.catalog.titles import FRESH_S, Titles
 from tests.conftest import NatsServer
 from tests.support.service import running
+
+LANTERNS = 900002
 
 
 @pytest.fixture
@@ -202,12 +208,16 @@ class Clock:
 class Direct:
     """The catalog without its wires, so that its clock can be moved."""
 
-    def __init__(self, catalog: Catalog, clock: Clock) -> None:
+    def __init__(self, catalog: Catalog, kept: Kept, clock: Clock) -> None:
         self.catalog = catalog
+        self.kept = kept
         self.clock = clock
 
     async def popular(self) -> MoviePage:
         return await self.catalog.list(ListMovies(list="popular"))
+
+    async def lanterns(self) -> MovieDetails:
+        return await self.catalog.movie(GetMovie(movie_id=LANTERNS))
 
 
 @asynccontextmanager
@@ -215,11 +225,14 @@ async def direct(url: str, token: str, directory: Path) -> AsyncGenerator[Direct
     clock = Clock()
     cache = Cache(directory / "catalog.sqlite3", rows_max=1000, clock=clock)
     await cache.open()
+    titles = Titles(directory / "titles.sqlite3", url, clock=clock)
+    await titles.open()
     client = tmdb.Tmdb(Tmdb(url=url, token=token), user_agent="test")
-    box = Direct(Catalog(client, cache, url), clock)
-    yield box
-    await box.catalog.close()
+    kept = Kept(cache, url)
+    yield Direct(Catalog(client, kept, titles), kept, clock)
+    await kept.close()
     await client.close()
+    await titles.close()
     await cache.close()
 
 
@@ -269,7 +282,7 @@ async def test_who_goes_away_takes_no_answer_from_the_others(box: Direct, sandbo
     impatient.cancel()
     await asyncio.wait((impatient,))
     assert not patient.done()
-    await box.catalog.close()
+    await box.kept.close()
     await asyncio.wait((patient,))
     assert impatient.cancelled()
     assert patient.cancelled()
@@ -281,7 +294,68 @@ async def test_stale_is_better_than_nothing(box: Direct, sandbox: Sandbox, fault
     fresh = await box.popular()
     box.clock.now += 10 * LISTS_FRESH_S
     sandbox.faults.set(Faults(tmdb=fault))
-    assert await box.popular() == fresh
+    assert await box.popular() == replace(fresh, is_stale=True)
+    sandbox.faults.clear()
+    assert not (await box.popular()).is_stale
+
+
+async def test_a_known_title_costs_no_request_for_a_day(box: Direct, sandbox: Sandbox) -> None:
+    counted = [0]
+    for seconds in (0.0, 0.0, FRESH_S - 1, 2.0):
+        box.clock.now += seconds
+        await box.lanterns()
+        counted.append(sandbox.counters.http[f"tmdb /3/movie/{LANTERNS}"])
+    assert counted == [0, 1, 1, 1, 2]
+
+
+@pytest.mark.parametrize("fault", [TmdbFaults(status=500), TmdbFaults(status=429)])
+async def test_a_known_title_is_told_though_tmdb_is_down_and_marked_once_it_is_old(
+    box: Direct, sandbox: Sandbox, fault: TmdbFaults
+) -> None:
+    fresh = await box.lanterns()
+    sandbox.faults.set(Faults(tmdb=fault))
+    assert await box.lanterns() == fresh
+    box.clock.now += 30 * FRESH_S
+    assert await box.lanterns() == replace(fresh, is_stale=True)
+
+
+async def test_a_title_that_left_tmdb_leaves_the_catalog(box: Direct, sandbox: Sandbox) -> None:
+    await box.lanterns()
+    box.clock.now += 2 * FRESH_S
+    for status, words in ((404, "isn't on TMDB"), (500, "trouble of its own")):
+        sandbox.faults.set(Faults(tmdb=TmdbFaults(status=status)))  # pyright: ignore[reportArgumentType]  (one of its statuses)
+        with pytest.raises(ServiceError, match=words):
+            await box.lanterns()
+
+
+async def test_titles_outlive_a_restart_and_not_another_tmdb(
+    box: Direct, sandbox: Sandbox, tmp_path: Path
+) -> None:
+    await box.lanterns()
+    for url, known in ((sandbox.tmdb_url, True), ("http://127.0.0.1:1", False), (sandbox.tmdb_url, False)):
+        titles = Titles(tmp_path / "titles.sqlite3", url, clock=box.clock)
+        await titles.open()
+        assert bool(await titles.get(LANTERNS)) is known
+        await titles.close()
+
+
+async def test_genres_in_a_language_and_their_films(box: Direct) -> None:
+    english, german = [
+        {genre.id: genre.name for genre in (await box.catalog.genres(ListGenres(language=language))).genres}
+        for language in ("en", "de-DE")
+    ]
+    found = await box.catalog.genre(GenreMovies(genre_id=16))
+    assert (english[16], german[16], german[12]) == ("Animation", "Animation", "Abenteuer")
+    assert english.keys() == german.keys()
+    assert LANTERNS in [movie.id for movie in found.results]
+    assert found.total_results < (await box.popular()).total_results
+
+
+@pytest.mark.parametrize("language", ["", "english", "DE", "de_DE", "de-DE&page=2"])
+async def test_what_is_no_language_is_not_asked(box: Direct, sandbox: Sandbox, language: str) -> None:
+    with pytest.raises(ServiceError, match="A language is such as"):
+        await box.catalog.genres(ListGenres(language=language))
+    assert not sandbox.counters.http
 
 
 async def test_a_refused_key_is_not_hidden_by_old_answers(box: Direct, sandbox: Sandbox) -> None:

@@ -255,7 +255,8 @@ async def direct(
         patience_s=patience_s,
     )
     yield Direct(series, clock)
-    await series.close()
+    await of_tmdb.close()
+    await of_jikan.close()
     await jikan.close()
     await tmdb.close()
     await cache.close()

@@ -12,6 +12,7 @@ from msgspec.structs import replace
 
 from libs.common import jobs, streams
 from libs.common.bus import Bus
+from libs.common.catalog import Genre, GenreMovies, Genres, ListGenres, ListTasks, TaskReport, TaskReports
 from libs.common.errors import ErrorCode, ServiceError
 from libs.common.events import (
     Candidate,
@@ -193,8 +194,14 @@ async def catalog_and_indexer(bus: Bus) -> AsyncIterator[None]:
             raise ServiceError(ErrorCode.TMDB_ERROR, "TMDB does not answer")
         return details(query.movie_id)
 
-    async def page(query: SearchMovies | ListMovies | SimilarMovies) -> MoviePage:
+    async def page(query: SearchMovies | ListMovies | SimilarMovies | GenreMovies) -> MoviePage:
         return MoviePage(page=query.page, total_pages=500, total_results=1, results=(details(1),))
+
+    async def genres(query: ListGenres) -> Genres:
+        return Genres(genres=(Genre(id=28, name=f"Action ({query.language[:10]})"),))
+
+    async def tasks(_query: ListTasks) -> TaskReports:
+        return TaskReports(tasks=(TaskReport(name="movie_sync", interval_s=5400.0, next_run_at=START),))
 
     async def releases(_query: FindReleases) -> Releases:
         return Releases(releases=(candidate("r1"), candidate("r2")))
@@ -232,6 +239,9 @@ async def catalog_and_indexer(bus: Bus) -> AsyncIterator[None]:
     catalog.add(SearchMovies, page)
     catalog.add(ListMovies, page)
     catalog.add(SimilarMovies, page)
+    catalog.add(GenreMovies, page)
+    catalog.add(ListGenres, genres)
+    catalog.add(ListTasks, tasks)
     indexer = Answers(bus, "indexer", "0.0.0")
     indexer.add(FindReleases, releases)
     indexer.add_several(FollowReleases, releases_so_far)

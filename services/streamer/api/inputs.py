@@ -81,9 +81,18 @@ class JsonRequest(Request[Any, Any, State]):
 
 def movie_id_of(text: str) -> int:
     """A positive integer. Raises ServiceError: INVALID_INPUT."""
+    return _positive(text, "Invalid movie ID")
+
+
+def genre_id_of(text: str) -> int:
+    """A positive integer. Raises ServiceError: INVALID_INPUT."""
+    return _positive(text, "Invalid genre ID; GET …/genres lists them")
+
+
+def _positive(text: str, sentence: str) -> int:
     number = int(text) if _NUMBER.fullmatch(text) else 0
     if not 0 < number <= LARGEST_ID:
-        raise ServiceError(ErrorCode.INVALID_INPUT, "Invalid movie ID")
+        raise ServiceError(ErrorCode.INVALID_INPUT, sentence)
     return number
 
 

@@ -9,6 +9,7 @@ from litestar.params import FromPath, FromQuery, JSONBody, QueryParameter
 from msgspec.structs import asdict
 
 from libs.common.bus import Bus
+from libs.common.catalog import GenreMovies, Genres, ListGenres
 from libs.common.events import (
     GetMovie,
     ListMovies,
@@ -19,7 +20,7 @@ from libs.common.events import (
 )
 from libs.common.queries import ask
 from services.streamer.api.errors import REFUSALS
-from services.streamer.api.inputs import FetchOrder, job_id_of, movie_id_of, page_of, query_of
+from services.streamer.api.inputs import FetchOrder, genre_id_of, job_id_of, movie_id_of, page_of, query_of
 from services.streamer.jobs import Jobs
 from services.streamer.playback import PlayableStream, Playback
 from services.streamer.requests import Requests, title_of
@@ -57,6 +58,21 @@ class DiscoveryController(Controller):
     @get("/top", responses=REFUSALS, summary="The best rated films")
     async def top(self, bus: NamedDependency[Bus], page: FromQuery[str | None] = None) -> MoviePage:
         return await ask(bus, ListMovies(list="top", page=page_of(page)), MoviePage)
+
+    @get("/trending", responses=REFUSALS, summary="What was looked at most this week")
+    async def trending(self, bus: NamedDependency[Bus], page: FromQuery[str | None] = None) -> MoviePage:
+        return await ask(bus, ListMovies(list="trending", page=page_of(page)), MoviePage)
+
+    @get("/genres", responses=REFUSALS, summary="The genres of films, in a language")
+    async def genres(self, bus: NamedDependency[Bus], language: FromQuery[str] = "en") -> Genres:
+        """`language`: `en`, `pt-BR`."""
+        return await ask(bus, ListGenres(language=language), Genres)
+
+    @get("/genres/{genre_id:str}/movies", responses=REFUSALS, summary="The most popular films of a genre")
+    async def genre(
+        self, bus: NamedDependency[Bus], genre_id: FromPath[str], page: FromQuery[str | None] = None
+    ) -> MoviePage:
+        return await ask(bus, GenreMovies(genre_id=genre_id_of(genre_id), page=page_of(page)), MoviePage)
 
     @get("/movies/{movie_id:str}", responses=REFUSALS, summary="One film, and its latest job")
     async def movie(

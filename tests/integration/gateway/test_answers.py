@@ -51,6 +51,8 @@ REFUSED = [
     ("/movies/٣", 400, "INVALID_INPUT"),
     ("/movies/99999999999999999999", 400, "INVALID_INPUT"),
     ("/movies/abc/similar", 400, "INVALID_INPUT"),
+    ("/genres/0/movies", 400, "INVALID_INPUT"),
+    ("/genres/action/movies", 400, "INVALID_INPUT"),
     ("/movies/abc/releases", 400, "INVALID_INPUT"),
     ("/movies/abc/stream", 400, "INVALID_INPUT"),
     ("/movies/job_x/stream", 400, "INVALID_INPUT"),
@@ -89,11 +91,12 @@ async def test_an_empty_status_is_none_and_an_unknown_one_is_told_which_there_ar
     assert error == "status can be queued, downloading, preparing, ready, error, deleted."
 
 
+PAGED = ("/popular", "/top", "/trending", "/genres/28/movies", "/movies/5/similar")
 PAGES = [("", 1), ("?page=3", 3), ("?page=x", 1), ("?page=0", 1), (f"?page={10**30}", 1)]
 
 
 async def test_a_page_that_is_none_is_the_first(owner: httpx.AsyncClient) -> None:
-    for path, (asked, got) in itertools.product(("/popular", "/top", "/movies/5/similar"), PAGES):
+    for path, (asked, got) in itertools.product(PAGED, PAGES):
         assert (await owner.get(f"{MOVIES}{path}{asked}")).json()["page"] == got, (path, asked)
 
 

@@ -179,3 +179,12 @@ def test_any_title_crosses_the_wire(title: dict[str, object]) -> None:
     told = movies.details(msgspec.convert(title, TmdbDetails), IMAGES)
     assert decode(encode(told), MovieDetails) == told
     assert 0 <= told.rating <= 10
+
+
+def test_genres_and_changes_that_name_nothing_are_left_out() -> None:
+    genres = [{"id": 28, "name": "Action"}, {"id": 12, "name": None}, {"id": None, "name": "x"}, {}]
+    changes = [{"id": 7, "adult": False}, {"id": None, "adult": None}, {"id": 9}]
+    told = movies.genres(msgspec.convert({"genres": genres}, movies.TmdbGenres))
+    assert [(genre.id, genre.name) for genre in told] == [(28, "Action")]
+    assert movies.changed(msgspec.convert({"results": changes}, movies.TmdbChanges)) == (7, 9)
+    assert movies.genres(movies.TmdbGenres()) == movies.changed(movies.TmdbChanges()) == ()

@@ -22,6 +22,14 @@ def test_it_listens_in_the_right_family(host: str, reached_by: list[str]) -> Non
             socket.create_connection((address, listening.getsockname()[1]), timeout=5).close()
 
 
+@pytest.mark.parametrize("host", ["127.0.0.1", "::1"])
+def test_small_answers_go_at_once(host: str) -> None:
+    with listen(host, 0) as listening, socket.create_connection(listening.getsockname()[:2]):
+        connection, _ = listening.accept()
+        with connection:
+            assert connection.getsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY)
+
+
 @pytest.mark.parametrize(
     ("host", "says"),
     [("192.0.2.1", "Cannot assign requested address."), ("a..b", "Name or service not known.")],

@@ -17,6 +17,13 @@ def test_a_slow_rate_lets_one_go_at_once() -> None:
     assert [bucket.take(100), bucket.take(100), bucket.take(102)] == [0, 4, 6]
 
 
+def test_without_a_burst_one_goes_after_the_other() -> None:
+    bucket = TokenBucket(10, burst=0)
+    assert [bucket.take(100) for _ in range(3)] == pytest.approx([0, 0.1, 0.2])
+    assert bucket.take(200) == 0
+    assert bucket.take(200) == pytest.approx(0.1)
+
+
 @given(st.floats(0.1, 50), st.lists(st.floats(0, 3), max_size=60))
 def test_no_window_holds_more_than_the_rate(rate_per_s: float, pauses: list[float]) -> None:
     bucket, now, used = TokenBucket(rate_per_s), 1000.0, list[float]()

@@ -4,6 +4,7 @@ import asyncio
 import io
 import socket
 from collections.abc import AsyncIterator
+from datetime import UTC, datetime, timedelta
 
 import httpx
 import pytest
@@ -22,8 +23,13 @@ def faults() -> FaultSwitch:
 
 
 @pytest.fixture
-async def tmdb(faults: FaultSwitch) -> AsyncIterator[Tmdb]:
-    served = Tmdb(Programme(load_titles()), faults, Counters(), token="token", broadcasts=load_broadcasts())
+def programme() -> Programme:
+    return Programme(load_titles())
+
+
+@pytest.fixture
+async def tmdb(programme: Programme, faults: FaultSwitch) -> AsyncIterator[Tmdb]:
+    served = Tmdb(programme, faults, Counters(), token="token", broadcasts=load_broadcasts())
     with socket.create_server(("127.0.0.1", 0)) as listener:
         server = WebServer(served.handle, listener)
         served.base_url = server.url
@@ -142,6 +148,9 @@ async def test_images_are_where_the_configuration_says(
         ("/movie/900001/secrets", 404, 34),
         ("/movie/popular?page=0", 400, 22),
         ("/movie/popular?page=501", 400, 22),
+        ("/movie/changes?page=0", 400, 22),
+        ("/movie/changes?start_date=2026-01-01&end_date=2026-01-16", 400, 20),
+        ("/movie/changes?start_date=2026-01-02&end_date=2026-01-01", 400, 20),
     ],
 )
 async def test_tmdb_errors_have_its_shape(
@@ -168,3 +177,38 @@ async def test_tmdb_can_fail(
     answer = await http.get(f"{tmdb.base_url}/3/movie/popular")
     assert (answer.status_code, answer.json()["status_code"]) == (status, code)
     assert ("retry-after" in answer.headers) is (status == 429)
+
+
+async def test_beyond_its_limit_it_says_when_to_come_again(
+    tmdb: Tmdb, http: httpx.AsyncClient, faults: FaultSwitch
+) -> None:
+    faults.set(Faults(tmdb=TmdbFaults(requests_per_s=2, retry_after_s=7)))
+    answers = [await http.get(f"{tmdb.base_url}/3/configuration") for _ in range(3)]
+    assert [answer.status_code for answer in answers] == [200, 200, 429]
+    assert answers[-1].headers["retry-after"] == "7"
+
+
+async def test_changes_name_what_was_replaced_on_those_days(
+    tmdb: Tmdb, http: httpx.AsyncClient, programme: Programme
+) -> None:
+    today = datetime.now(UTC).date()
+    assert (await get_tmdb(http, tmdb, "/movie/changes"))["results"] == []
+    for title in list(programme)[:2]:
+        programme.add(title)
+    told = await get_tmdb(http, tmdb, f"/movie/changes?start_date={today}&end_date={today}")
+    assert [change["id"] for change in told["results"]] == [title.id for title in list(programme)[:2]]
+    assert (told["page"], told["total_pages"], told["total_results"]) == (1, 1, 2)
+    before = today - timedelta(days=3)
+    told = await get_tmdb(http, tmdb, f"/movie/changes?start_date={before}&end_date={before}")
+    assert told["results"] == []
+
+
+async def test_genres_have_names_in_languages_and_films(tmdb: Tmdb, http: httpx.AsyncClient) -> None:
+    told = await get_tmdb(http, tmdb, "/genre/movie/list?language=de-DE")
+    assert {"id": 35, "name": "Komödie"} in told["genres"]
+    films = (await get_tmdb(http, tmdb, "/discover/movie?with_genres=35,18"))["results"]
+    assert films
+    assert all({35, 18} <= set(film["genre_ids"]) for film in films)
+    trending = (await get_tmdb(http, tmdb, "/trending/movie/week"))["results"]
+    votes = [film["vote_count"] for film in trending]
+    assert votes == sorted(votes, reverse=True)
