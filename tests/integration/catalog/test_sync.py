@@ -5,6 +5,7 @@ from collections.abc import AsyncIterator
 from pathlib import Path
 
 import pytest
+from prometheus_client import REGISTRY
 
 from libs.common.catalog import GenreMovies
 from libs.common.events import ListMovies
@@ -57,6 +58,27 @@ async def test_each_list_page_is_asked_for_once_and_the_titles_on_it_become_know
     known = (await house.titles.count()).due
     assert await house.sync_movies() == known
     assert requests(sandbox) == before + known
+
+
+async def test_metrics_tell_how_many_titles_there_are_and_where_answers_come_from(
+    house: Keeper, sandbox: Sandbox
+) -> None:
+    def answered(source: str) -> float:
+        return REGISTRY.get_sample_value("matinee_catalog_answers_total", {"source": source}) or 0.0
+
+    sources = ("tmdb", "database", "cache", "stale")
+    await fill(house, 3)
+    before = [answered(source) for source in sources]
+    await house.movie(FIRST)
+    await house.movie(FIRST + 5)
+    await house.catalog.list(ListMovies(list="top"))
+    await house.catalog.list(ListMovies(list="top"))
+    house.clock.now += 2 * DAY_S
+    sandbox.faults.set(Faults(tmdb=TmdbFaults(status=500)))
+    await house.movie(FIRST)
+    assert [answered(source) - was for source, was in zip(sources, before, strict=True)] == [2, 1, 1, 1]
+    assert REGISTRY.get_sample_value("matinee_catalog_titles", {"state": "stored"}) == 3
+    assert REGISTRY.get_sample_value("matinee_catalog_titles", {"state": "due"}) == 0
 
 
 async def test_a_run_that_was_cut_off_goes_on_where_it_was(house: Keeper, sandbox: Sandbox) -> None:
