@@ -13,7 +13,7 @@ from libs.sandbox.faults import Faults, TmdbFaults
 from libs.sandbox.sandbox import Sandbox
 from services.catalog.sync import AT_ONCE, CHECKED_AFTER_S, FEED_S
 from services.catalog.tmdb import TmdbError
-from tests.support.titles import FIRST, Clock, Keeper, asked, keeper, title
+from tests.support.titles import FIRST, Clock, Keeper, asked, is_title, keeper, title
 
 DAY_S = 24 * 3600.0
 MANY = 300
@@ -93,7 +93,7 @@ async def test_a_run_that_was_cut_off_goes_on_where_it_was(house: Keeper, sandbo
     await titles.aclose()
     assert first == AT_ONCE
     await house.sync_movies()
-    assert {times for _, times in asked(sandbox, _is_title)} == {1}
+    assert {times for _, times in asked(sandbox, is_title)} == {1}
 
 
 async def test_only_what_was_changed_is_asked_for_again(house: Keeper, sandbox: Sandbox) -> None:
@@ -174,7 +174,3 @@ async def test_what_nobody_saw_for_long_is_forgotten(house: Keeper) -> None:
     house.clock.now += 60 * DAY_S
     await house.titles.prune()
     assert (await house.titles.count()).stored == 1
-
-
-def _is_title(path: str) -> bool:
-    return path.removeprefix("/3/movie/").isdecimal()
