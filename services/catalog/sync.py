@@ -7,7 +7,7 @@ feed of changes (API 3, "movie/changes"), if that takes fewer requests than aski
 import asyncio
 import sqlite3
 import time
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncGenerator, Callable
 from datetime import UTC, date, datetime
 from typing import Final
 
@@ -59,7 +59,7 @@ class Sync:
         self._bucket = TokenBucket(rate_per_s, burst=1.0)
         self._list_pages = list_pages
 
-    async def refresh_lists(self) -> AsyncIterator[int]:
+    async def refresh_lists(self) -> AsyncGenerator[int]:
         """Popular, top and trending, and the first page of each genre; the titles on them become known."""
         for name in ("trending", "popular", "top"):
             for page in range(1, self._list_pages + 1):
@@ -72,7 +72,7 @@ class Sync:
             if await self._refresh_list(GenreMovies(genre_id=genre.id)) is not None:
                 yield 1
 
-    async def sync_movies(self) -> AsyncIterator[int]:
+    async def sync_movies(self) -> AsyncGenerator[int]:
         """Ask TMDB for what is new or was changed, and nothing else."""
         await self._titles.prune()
         await self._follow_changes()

@@ -8,7 +8,7 @@ import psutil
 
 from libs.sandbox.faults import Faults, TmdbFaults
 from libs.sandbox.sandbox import Sandbox
-from tests.support.titles import FIRST, Clock, asked, keeper, title
+from tests.support.titles import FIRST, Clock, asked, is_title, keeper, title
 
 PAGE = 20
 LIMIT_OVER_RATE = 1.25
@@ -57,7 +57,7 @@ async def soak(directory: Path, many: int, *, requests_per_s: int) -> Soaked:
                 synced += done
                 early_bytes = early_bytes or (_memory_bytes() if synced >= many // 4 else 0)
             seconds, grown_bytes = time.monotonic() - began, _memory_bytes() - early_bytes
-            of_titles = dict(asked(sandbox, _is_title))
+            of_titles = dict(asked(sandbox, is_title))
             before = sum(times for _, times in asked(sandbox))
             for number in range(CHANGED):
                 sandbox.programme.add(title(number, name="Changed"))
@@ -81,10 +81,6 @@ async def soak(directory: Path, many: int, *, requests_per_s: int) -> Soaked:
 
 def _memory_bytes() -> int:
     return psutil.Process().memory_info().rss
-
-
-def _is_title(path: str) -> bool:
-    return path.removeprefix("/3/movie/").isdecimal()
 
 
 def _is_list(path: str) -> bool:

@@ -91,3 +91,7 @@ def asked(sandbox: Sandbox, holds: Callable[[str], bool] = lambda path: True) ->
         path = name.removeprefix("tmdb ")
         if path.startswith("/3/") and holds(path):
             yield path, times
+
+
+def is_title(path: str) -> bool:
+    return path.removeprefix("/3/movie/").isdecimal()

@@ -5,6 +5,7 @@ from collections.abc import AsyncIterator
 from pathlib import Path
 
 import pytest
+from prometheus_client import REGISTRY
 
 from libs.common.catalog import GenreMovies
 from libs.common.events import ListMovies
@@ -12,7 +13,7 @@ from libs.sandbox.faults import Faults, TmdbFaults
 from libs.sandbox.sandbox import Sandbox
 from services.catalog.errors import TmdbError
 from services.catalog.sync import AT_ONCE, CHECKED_AFTER_S, FEED_S
-from tests.support.titles import FIRST, Clock, Keeper, asked, keeper, title
+from tests.support.titles import FIRST, Clock, Keeper, asked, is_title, keeper, title
 
 DAY_S = 24 * 3600.0
 MANY = 300
@@ -59,6 +60,27 @@ async def test_each_list_page_is_asked_for_once_and_the_titles_on_it_become_know
     assert requests(sandbox) == before + known
 
 
+async def test_metrics_tell_how_many_titles_there_are_and_where_answers_come_from(
+    house: Keeper, sandbox: Sandbox
+) -> None:
+    def answered(source: str) -> float:
+        return REGISTRY.get_sample_value("matinee_catalog_answers_total", {"source": source}) or 0.0
+
+    sources = ("tmdb", "database", "cache", "stale")
+    await fill(house, 3)
+    before = [answered(source) for source in sources]
+    await house.movie(FIRST)
+    await house.movie(FIRST + 5)
+    await house.catalog.list(ListMovies(list="top"))
+    await house.catalog.list(ListMovies(list="top"))
+    house.clock.now += 2 * DAY_S
+    sandbox.faults.set(Faults(tmdb=TmdbFaults(status=500)))
+    await house.movie(FIRST)
+    assert [answered(source) - was for source, was in zip(sources, before, strict=True)] == [2, 1, 1, 1]
+    assert REGISTRY.get_sample_value("matinee_catalog_titles", {"state": "stored"}) == 3
+    assert REGISTRY.get_sample_value("matinee_catalog_titles", {"state": "due"}) == 0
+
+
 async def test_a_run_that_was_cut_off_goes_on_where_it_was(house: Keeper, sandbox: Sandbox) -> None:
     lists = house.sync.refresh_lists()
     for _ in range(4):
@@ -71,7 +93,7 @@ async def test_a_run_that_was_cut_off_goes_on_where_it_was(house: Keeper, sandbo
     await titles.aclose()
     assert first == AT_ONCE
     await house.sync_movies()
-    assert {times for _, times in asked(sandbox, _is_title)} == {1}
+    assert {times for _, times in asked(sandbox, is_title)} == {1}
 
 
 async def test_only_what_was_changed_is_asked_for_again(house: Keeper, sandbox: Sandbox) -> None:
@@ -152,7 +174,3 @@ async def test_what_nobody_saw_for_long_is_forgotten(house: Keeper) -> None:
     house.clock.now += 60 * DAY_S
     await house.titles.prune()
     assert (await house.titles.count()).stored == 1
-
-
-def _is_title(path: str) -> bool:
-    return path.removeprefix("/3/movie/").isdecimal()
