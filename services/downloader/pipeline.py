@@ -31,6 +31,7 @@ from services.downloader.media.theatre import Theatre
 from services.downloader.progress import Reporter
 from services.downloader.publish import Progressive, Publication, Streaming, progressive
 from services.downloader.repair.blocks import NotEnoughBlocks, RecoveryFile, choose_volumes, needed_blocks
+from services.downloader.repair.checking import contradicted
 from services.downloader.repair.hearing import Hearing
 from services.downloader.repair.packets import Par2File, Par2Set
 from services.downloader.repair.program import Job, repair
@@ -65,6 +66,10 @@ class Listener(Protocol):
     async def check_fence(self) -> None:
         """Asked before anything in the store is deleted or replaced: raise if this attempt is over."""
         ...
+
+
+class _Remade(Exception):
+    """What has been published or shown of the film wasn't right; now all of it is: it is published anew."""
 
 
 class Target(msgspec.Struct, frozen=True, kw_only=True):
@@ -138,7 +143,13 @@ class Pipeline:
         self._check(description)
         theatre = await self._listener.described(description)
         publishing = await self._publication(description, theatre)
-        film = await self._stored(publishing, self._fetch_and_publish(description, publishing, census))
+        try:
+            film = await self._stored(publishing, self._fetch_and_publish(description, publishing, census))
+        except _Remade:
+            if theatre:
+                theatre.show_again()
+            publishing = await self._publication(description, theatre)
+            film = await self._stored(publishing, self._fetch_and_publish(description, publishing, census))
         media = (await theatre.look()).media if theatre else None
         await self._write_sidecar(description.film.name, film, media)
         return film
@@ -287,7 +298,8 @@ class Pipeline:
             async with asyncio.TaskGroup() as tasks:
                 tasks.create_task(publishing.run(), name="publish")
                 judge = tasks.create_task(_judge(description, description.film, census), name="judge")
-                await self._fetch(description, publishing.land)
+                if await self._fetch(description, publishing.land):
+                    raise _Remade
                 judge.cancel()
                 self._reporter.stage = "publishing"
                 self._reporter.done_bytes = lambda: publishing.stored_bytes
@@ -295,21 +307,29 @@ class Pipeline:
         except ExceptionGroup as errors:
             raise _cause(errors) from errors
 
-    async def _fetch(self, needs: Needs, land: Callable[[Landed], None]) -> None:
+    async def _fetch(self, needs: Needs, land: Callable[[Landed], None]) -> bool:
+        """Brings what is needed, every byte as it should be; whether some that had landed were not."""
         lost = await self._fill(needs.needed_files, land)
-        if not lost:
-            return
-        log.info("film_has_holes", lost_bytes=lost)
+        wrong = self._contradicted(needs)
+        if not lost and not wrong:
+            return False
+        log.info("film_has_holes", lost_bytes=lost, wrong_files=len(wrong))
         if needs.par2 is None or not needs.recovery_files:
-            raise BytesLost(
-                f"{lost / 1e6:.1f} MB of the release are gone from the news servers, "
-                "and it brings nothing to mend them with."
-            )
-        await self._mend(needs.par2, needs.protected, needs.recovery_files)
+            gone = f"{lost / 1e6:.1f} MB of the release are gone from the news servers"
+            trouble = gone if lost else "The release isn't what was to be posted"
+            raise BytesLost(f"{trouble}, and it brings nothing to mend it with.")
+        with_holes = {index for index in needs.protected if self._source.holes(index)}
+        mended = await self._mend(needs.par2, needs.protected, needs.recovery_files)
         for index in needs.needed_files:
             if holes := self._source.holes(index):
                 raise BytesLost(f"{sum(h.length for h in holes)} bytes could not be mended.")
             land(Landed(file=index, span=Span(0, self._source.files[index].size_bytes)))
+        return not with_holes.issuperset(set(mended) & set(needs.needed_files))
+
+    def _contradicted(self, needs: Needs) -> list[int]:
+        if needs.par2 is None:
+            return []
+        return contradicted(needs.needed_files, needs.par2, needs.protected, self._source.crc32)
 
     async def _fill(self, files: Sequence[int], land: Callable[[Landed], None] | None = None) -> int:
         """Bring these files; how many bytes of them are lost."""
@@ -324,8 +344,8 @@ class Pipeline:
 
     async def _mend(
         self, par2: Par2Set, protected: Mapping[int, Par2File], volumes: Sequence[RecoveryFile]
-    ) -> None:
-        """Fetch the fewest recovery volumes that suffice, and repair. Raises what `repair` raises."""
+    ) -> list[int]:
+        """Fetch the fewest volumes that suffice, and repair: which files. Raises what `repair` does."""
         await self._fill(sorted(protected))
         needed = needed_blocks(par2, protected, self._source.holes)
         chosen = [volume.file for volume in choose_volumes(volumes, needed)]
@@ -337,14 +357,15 @@ class Pipeline:
                 mended = await repair(
                     self._source, Job(par2=par2, protected=protected, recovery=chosen), self._scratch, hearing
                 )
-            except NotEnoughBlocks:
+            except NotEnoughBlocks as lacking:
                 # A chosen volume may have holes itself: then the others must do.
                 if len(chosen) == len(everything):
                     raise
-                chosen = everything
+                fewest = choose_volumes(volumes, lacking.missing)
+                chosen = everything if chosen else [volume.file for volume in fewest]
             else:
                 log.info("mended", blocks=needed, volumes=len(chosen), files=len(mended))
-                return
+                return mended
 
     def _hear_of(self, par2: Par2Set) -> Hearing:
         """Of a repair that begins now; its share is the progress."""

@@ -155,6 +155,10 @@ class Source(Protocol):
         """What a finished `fill` could not get, ascending and disjoint."""
         ...
 
+    def crc32(self, file: int) -> int | None:
+        """Of all of a filled file, put together from what its parts told; None if it has or had holes."""
+        ...
+
     async def lay_out(self, film: Layout) -> Path:
         """Have the film's bytes in the spool as the film itself, those to come too; where that is. Once."""
         ...

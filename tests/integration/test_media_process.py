@@ -162,6 +162,22 @@ async def test_a_hole_is_waited_for_until_it_is_mended(film: bytes, tmp_path: Pa
         assert answer.content == open_presentation(io.BytesIO(film)).segment("video", 1)
 
 
+async def test_what_was_made_of_wrong_bytes_is_forgotten_when_they_are_mended(
+    film: bytes, tmp_path: Path
+) -> None:
+    right = open_presentation(io.BytesIO(film)).segment("video", 1)
+    pictures = (right[at : at + 64] for at in range(len(right) // 2, len(right)))
+    at = next(film.index(some) for some in pictures if film.count(some) == 1)
+    wrong = film[:at] + bytes(64) + film[at + 64 :]
+    async with shown(wrong, tmp_path) as (show, source):
+        assert (await show.player.get("/media/video-1.m4s")).content != right
+        source.path(0).write_bytes(film)
+        await source.mended(0, len(film))
+        show.theatre.show_again()
+        assert (await show.player.get("/media/video-1.m4s")).content == right
+        assert await show.theatre.segment("video", 1) == right
+
+
 async def test_players_that_left_hold_up_nobody(film: bytes, tmp_path: Path) -> None:
     hole = Span(len(film) // 2, len(film) // 2 + 10)
     async with shown(film, tmp_path, holes=[hole]) as (show, _):

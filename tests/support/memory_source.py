@@ -3,6 +3,7 @@
 import os
 from collections.abc import AsyncGenerator, Collection, Mapping, Sequence
 from pathlib import Path
+from zlib import crc32
 
 from libs.common.ranges import Lying
 from services.downloader.errors import BytesLost
@@ -88,7 +89,7 @@ class MemorySource:
                 data[hole.start : hole.end] = bytes(hole.length)
             if file not in self._mended:
                 self.path(file).write_bytes(data.ljust(self.files[file].size_bytes, b"\x00"))
-                self._show(file)
+            self._show(file)
             for span in _articles(len(data), self._article_bytes):
                 if any(_overlap(span, hole) for hole in self.holes(file)):
                     yield Lost(file=file, span=span, reason="no such article")
@@ -107,6 +108,9 @@ class MemorySource:
 
     def holes(self, file: int) -> Sequence[Span]:
         return [] if file in self._mended else self._lost.get(file, [])
+
+    def crc32(self, file: int) -> int | None:
+        return None if self._lost.get(file) or file in self._mended else crc32(self._bytes[file])
 
     async def lay_out(self, film: Layout) -> Path:
         self._film = film

@@ -80,7 +80,7 @@ class MediaProcess:
         return self._process.pid if self._process else None
 
     def show(self, film: Show) -> None:
-        """What all questions are about; once, before the first of them."""
+        """What all questions are about from now on; before the first of them."""
         self._film = film
         if self._process:
             self._say(film)

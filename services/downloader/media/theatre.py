@@ -65,18 +65,25 @@ class Theatre:
         self._process = process
         self._shelf = Shelf[Questions](process.ask)
         self._side_texts = SideTexts(source, process.ask)
+        self._film: Show | None = None
         self._looking: asyncio.Task[Seen] | None = None
 
     def show(self, address: str, token: str, size_bytes: int) -> None:
         """Where the film is served, before anything is asked."""
         host, _, port = address.rpartition(":")
-        film = Show(host=host, port=int(port), path=FILM_PATH, token=token, size_bytes=size_bytes)
-        self._process.show(film)
+        self._film = Show(host=host, port=int(port), path=FILM_PATH, token=token, size_bytes=size_bytes)
+        self._process.show(self._film)
         self._looking = asyncio.create_task(self._look(), name="look")
 
     def put_beside(self, files: Sequence[TextBeside]) -> bool:
         """These are the texts that come with the film. Whether there are others among them than before."""
         return self._side_texts.put(files)
+
+    def show_again(self) -> None:
+        """The film isn't what was read of it: nothing that was made of it is given to anyone any more."""
+        if self._film:
+            self._shelf = Shelf[Questions](self._process.ask)
+            self._process.show(self._film)
 
     async def look(self) -> Seen:
         """What is inside the film, and beside it; after `show`. Never raises for what a film is like."""

@@ -76,6 +76,9 @@ class Layer:
     def holes(self, file: int) -> Sequence[Span]:  # noqa: ARG002
         return ()
 
+    def crc32(self, file: int) -> int | None:  # noqa: ARG002
+        return None
+
     def path(self, file: int) -> Path:
         return self._spool.path(file)
 

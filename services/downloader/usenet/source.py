@@ -65,6 +65,8 @@ class UsenetSource:
         self._posts = nzb.files
         self._parts = [Parts([segment.number - 1 for segment in post.segments]) for post in nzb.files]
         self._files = [_as_claimed(index, post) for index, post in enumerate(nzb.files)]
+        self._crcs: list[dict[int, int]] = [{} for _ in nzb.files]
+        """Of each file's parts, by their slots: written by the engine's side, read once a file is filled."""
         self._names: dict[int, str] = {}
         self._known_names: set[str] = set()
         self._lost: defaultdict[int, dict[int, str]] = defaultdict(dict)
@@ -201,6 +203,16 @@ class UsenetSource:
     def path(self, file: int) -> Path:
         return self._spool.path(file)
 
+    def crc32(self, file: int) -> int | None:
+        crcs, parts = self._crcs[file], self._parts[file]
+        crc = end = 0
+        for slot in sorted(crcs):
+            span = parts.landed(slot)
+            if span is None or span.start != end:
+                return None
+            crc, end = sabctools.crc32_combine(crc, crcs[slot], span.length), span.end
+        return crc if end == parts.size_bytes else None
+
     async def lay_out(self, film: Layout) -> Path:
         await asyncio.to_thread(self._spool.lay_out, film, range(len(self._files)))
         return self._spool.film_path
@@ -216,6 +228,7 @@ class UsenetSource:
         await asyncio.to_thread(self._spool.complete, file, size_bytes)
         self._files[file] = msgspec.structs.replace(self._files[file], size_bytes=size_bytes)
         self._parts[file].mend(size_bytes)
+        self._crcs[file].clear()
         self._holes.pop(file, None)
         self._lost.pop(file, None)
 
@@ -262,6 +275,8 @@ class UsenetSource:
         if record.name or record.file not in self._names:
             self._names[record.file] = record.name
             self._known_names.add(record.name)
+        if record.crc is not None:
+            self._crcs[record.file][record.slot] = record.crc
         self._parts[record.file].record(record.slot, span, file_bytes)
 
     def _check_name(self, file: int, response: sabctools.NNTPResponse) -> None:

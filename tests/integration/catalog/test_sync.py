@@ -66,7 +66,7 @@ async def test_metrics_tell_how_many_titles_there_are_and_where_answers_come_fro
     def answered(source: str) -> float:
         return REGISTRY.get_sample_value("matinee_catalog_answers_total", {"source": source}) or 0.0
 
-    sources = ("tmdb", "database", "cache", "stale")
+    sources = ("upstream", "database", "cache", "stale")
     await fill(house, 3)
     before = [answered(source) for source in sources]
     await house.movie(FIRST)

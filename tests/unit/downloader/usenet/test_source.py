@@ -3,6 +3,7 @@
 import asyncio
 import random
 from collections import Counter
+from zlib import crc32
 
 import msgspec
 import pytest
@@ -46,6 +47,7 @@ async def test_every_byte_arrives_and_every_article_is_fetched_once(start: Start
         assert source.path(file.index).read_bytes() == data
         assert_tiles(covered(events, file.index), len(data))
         assert source.holes(file.index) == ()
+        assert source.crc32(file.index) == crc32(data)
     assert liar.served == Counter(dict.fromkeys(post.bodies, 1))
     assert source.bytes_received == sum(len(data) for data in post.files.values())
     assert (source.articles_fetched, source.articles_missed, source.articles_bad) == (len(post.bodies), 0, 0)
@@ -210,6 +212,7 @@ async def test_what_no_server_has_is_lost_exactly(start: Start, make_source: Mak
     ]
     assert_tiles(covered(events, 0), len(data))
     assert source.holes(0) == (Span(23_000, 25_000), Span(40_000, 40_500))
+    assert source.crc32(0) is None
     assert source.path(0).stat().st_size == len(data)
     with pytest.raises(BytesLost, match="430"):
         await source.read(0, 23_500, 1, Urgency.PLAYER)
@@ -217,6 +220,8 @@ async def test_what_no_server_has_is_lost_exactly(start: Start, make_source: Mak
     for hole in source.holes(0):
         await source.mend(0, hole.start, data[hole.start : hole.end])
     await source.mended(0, len(data))
+    # By other checksums than those of its articles.
+    assert source.crc32(0) is None
     assert source.holes(0) == ()
     assert await source.read(0, 0, len(data), Urgency.PLAYER) == data
     assert await filled(source) == [Landed(file=0, span=Span(0, len(data)))]
