@@ -9,6 +9,7 @@ from services.downloader.beside import TextBeside
 from services.downloader.errors import BytesLost
 from services.downloader.extents import Extent, VirtualFile
 from services.downloader.media.messages import Convert
+from services.downloader.media.parts import Ending
 from services.downloader.media.process import MediaFailed, NotToBeHad, ProcessDied
 from services.downloader.media.side_texts import SideTexts
 from services.downloader.source import Urgency
@@ -55,7 +56,8 @@ async def test_each_is_made_once() -> None:
     assert [await texts.get(1000, "vtt") for _ in range(2)] == [b"BONJOU"] * 2
     assert await texts.get(1001, "ass") == b"SCRIPT"
     assert [(one.language, one.is_script) for one in convert.asked] == [("fre", False), ("fre", True)]
-    for number, ending in ((1000, "ass"), (1002, "vtt"), (0, "vtt")):
+    missing: list[tuple[int, Ending]] = [(1000, "ass"), (1002, "vtt"), (0, "vtt")]
+    for number, ending in missing:
         with pytest.raises(NotToBeHad):
             await texts.get(number, ending)
 
