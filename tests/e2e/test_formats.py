@@ -141,9 +141,7 @@ def _expect_on_screen(visitor: Visitor) -> Screen:
 
 def _expect_whole(reel: Reel, screen: Screen, record_property: Record) -> None:
     """It has its full length, what was sought is shown, and its first language sounds."""
-    # A rotated film has its numbers on the side; and what begins late, ends late.
-    late_s = 0.5 if reel.oddity == "edit-list" else 0.0
-    length_s = pytest.approx(content.SECONDS + late_s, abs=0.2)
+    length_s = pytest.approx(content.SECONDS, abs=0.2)
     # A film that doesn't say how long it is, and plays as its file, has told it when all of it has come.
     wait_for(lambda: screen.state()["duration_s"] == length_s, 15, screen.state)
     for to_s in SEEKS_S:
@@ -151,8 +149,9 @@ def _expect_whole(reel: Reel, screen: Screen, record_property: Record) -> None:
         took_ms = screen.seek(to_s)
         record_property("seek_ms", round(took_ms))
         assert took_ms < SEEK_MS_MAX
+        # A rotated film has its numbers on the side.
         if reel.oddity not in ("rotated", "variable-rate"):
-            assert screen.number() == pytest.approx((to_s - late_s) / FRAME_S, abs=1.01)
+            assert screen.number() == pytest.approx(to_s / FRAME_S, abs=1.01)
         screen.play()
         screen.expect_moving()
     if reel.sounds:

@@ -17,7 +17,8 @@ from tests.support.internet import FILMS, Internet
 
 pytestmark = pytest.mark.parametrize("browser", ["chromium", "firefox"], indirect=True, scope="module")
 
-BYTES_PER_S = 25_000
+BYTES_PER_S = 12_000
+"""Of each of eight connections: these films have some 30,000 and 70,000 a second."""
 AS_IT_IS = "h264-aac-words.mp4"
 
 
@@ -60,10 +61,11 @@ def test_words_are_shown_while_the_film_comes_and_after(
     is_file = owner.player.evaluate("video => !video.currentSrc.startsWith('blob:')")
     assert is_file == (mode == "file")
     languages = ["German", own] if own else ["German"]
-    for language in languages:
-        owner.choose("captions-button", language)
-        expect_words(owner)
+    owner.choose("captions-button", languages[-1])
+    expect_words(owner)
     owner.expect_status(re.compile("^(?!ready)"))
+    owner.choose("captions-button", languages[0])
+    expect_words(owner)
     internet.misbehave()
     owner.expect_status("ready")
     for to_s in (14.2, 2.2):

@@ -34,7 +34,7 @@ NAMES = (
     "av1-opus.mkv",
     "vp9-vorbis.mkv",
 )
-LATE = frozenset(NAMES[:4]) | {"h264-ac3.mp4", "h264-truehd.mkv", "hevc-hdr10-eac3.mkv"}
+LATE = frozenset(NAMES[:5]) | {"h264-ac3.mp4", "h264-truehd.mkv", "hevc-hdr10-eac3.mkv"}
 """Pictures that are stored out of order have negative composition offsets (ISO/IEC 14496-12, 8.6.1.3), which
 browsers take as they are and FFmpeg's demuxer moves: there the picture is shown one to three late."""
 FIRST_ID = 930_001

@@ -2,6 +2,7 @@
 
 import struct
 from collections.abc import Iterator, Sequence
+from os import SEEK_END
 from typing import BinaryIO, Literal
 
 import msgspec
@@ -9,6 +10,8 @@ import msgspec
 MOVIE_TIMESCALE = 1000
 TOP_LEVEL_MAX = 64
 """A film has some five boxes at its top; one in fragments is known as such by its first moof."""
+LATE_MAX_S = 0.1
+"""Encoders let a sound begin some hundredths of a second late; nobody sees or hears that."""
 _UNITY_MATRIX = struct.pack(">9i", 0x10000, 0, 0, 0, 0x10000, 0, 0, 0, 0x40000000)
 _SYNC, _NOT_SYNC = 0x02000000, 0x01010000
 """Sample flags, §8.8.3.1: depends on no other; depends on others and is no place to begin."""
@@ -68,37 +71,72 @@ def descend(data: bytes, *path: bytes) -> bytes | None:
 
 
 def is_faststart(film: BinaryIO) -> bool:
-    """Whether an MP4's index lies before its pictures, and the film is not one in fragments."""
-    at = 0
+    """Whether an MP4 plays from its beginning: its index lies before its pictures, the film is not one in
+    fragments, and all of its tracks begin at once (of one that begins late Firefox shows a wrong length)."""
+    size_bytes = film.seek(0, SEEK_END)
+    for kind, start, end in _boxes_in(film, 0, size_bytes):
+        if kind == b"moov":
+            inside = list(_boxes_in(film, start, end))
+            return all(kind != b"mvex" for kind, *_ in inside) and _latest_s(film, inside) <= LATE_MAX_S
+        if kind in (b"mdat", b"moof"):
+            return False
+    return False
+
+
+_Place = tuple[bytes, int, int]
+"""A box's kind, and where in the film its body begins and ends."""
+
+
+def _boxes_in(film: BinaryIO, at: int, end: int) -> Iterator[_Place]:
+    """The first TOP_LEVEL_MAX boxes there; ends at the first that can't be one."""
     for _ in range(TOP_LEVEL_MAX):
         film.seek(at)
         head = film.read(16)
-        if len(head) < 8:
-            return False
-        size, kind = struct.unpack_from(">I4s", head)
-        if size == 1 and len(head) == 16:
-            size = struct.unpack_from(">Q", head, 8)[0]
-        if kind == b"moov":
-            return not _is_fragmented(film, at + 8, at + size)
-        if kind in (b"mdat", b"moof") or size < 8:
-            return False
-        at += size
-    return False
-
-
-def _is_fragmented(film: BinaryIO, at: int, end: int) -> bool:
-    for _ in range(TOP_LEVEL_MAX):
-        film.seek(at)
-        head = film.read(8)
         if at + 8 > end or len(head) < 8:
-            return False
+            return
         size, kind = struct.unpack_from(">I4s", head)
-        if kind == b"mvex":
-            return True
+        is_wide = size == 1 and len(head) == 16
+        if is_wide:
+            size = struct.unpack_from(">Q", head, 8)[0]
         if size < 8:
-            return False
+            return
+        yield kind, at + (16 if is_wide else 8), at + size
         at += size
-    return False
+
+
+def _latest_s(film: BinaryIO, movie: Sequence[_Place]) -> float:
+    """How late a track of this `moov` begins, by the empty beginnings of edit lists (§8.6.6)."""
+    header = next((_body(film, place) for place in movie if place[0] == b"mvhd"), b"")
+    timescale_at = 20 if header[:1] == b"\1" else 12
+    if len(header) < timescale_at + 4:
+        return 0.0
+    timescale = struct.unpack_from(">I", header, timescale_at)[0]
+    edits = [
+        _body(film, edit)
+        for _, start, end in (place for place in movie if place[0] == b"trak")
+        for _, first, last in (place for place in _boxes_in(film, start, end) if place[0] == b"edts")
+        for edit in _boxes_in(film, first, last)
+    ]
+    return max(map(_empty_ticks, edits), default=0) / (timescale or 1)
+
+
+def _body(film: BinaryIO, place: _Place) -> bytes:
+    """Its beginning: enough for a header, and the first edits of a list."""
+    _, start, end = place
+    film.seek(start)
+    return film.read(min(end - start, 128))
+
+
+def _empty_ticks(edits: bytes) -> int:
+    """How long an `elst` says that nothing is shown at the beginning."""
+    entry = struct.Struct(">Qq4x" if edits[:1] == b"\1" else ">Ii4x")
+    total = 0
+    for at in range(8, len(edits) - entry.size + 1, entry.size):
+        duration, media_time = entry.unpack_from(edits, at)
+        if media_time != -1:
+            break
+        total += duration
+    return total
 
 
 FILE_TYPE = box(b"ftyp", b"iso6", struct.pack(">I", 0), b"iso6", b"cmfc", b"mp41")

@@ -77,9 +77,9 @@ class PlaySession(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
 
     `mode`: `file` plays `streamUrl` itself, with ranges; `hls` plays `{streamUrl}/movie.m3u8`, which has
     `video.m3u8`, `sound-{k}.m3u8` and, by the numbers of `media`, `text-{k}.m3u8` (WebVTT in pieces); null
-    while not `playable`: ask again. A ready film of mode `hls` has `text-{k}.vtt`, `text-{k}.ass` for what is
-    ASS, and `sprites.vtt` too. `plan` and `media` are null if nobody knows what is inside. With a plan
-    `cannot` the file is there for other players.
+    while not `playable`: ask again. A film of mode `file` has its texts, too. A ready one has `text-{k}.vtt`,
+    `text-{k}.ass` for what is ASS, and of mode `hls` also `sprites.vtt`. `plan` and `media` are null if
+    nobody knows what is inside. With a plan `cannot` the file is there for other players.
     409 of any address: another release, or another form of this one; start a new session and go on there.
     """
 

@@ -269,6 +269,28 @@ async def test_parts_of_a_film_that_was_published_as_it_came_are_no_more(
     assert (await session(owner, CHROMIUM))["mode"] == "file"
 
 
+async def test_texts_of_a_film_that_was_published_as_it_came_are_beside_it(
+    bus: Bus,
+    house: Running,
+    owner: httpx.AsyncClient,
+    stranger: httpx.AsyncClient,
+    served: Served,
+    tmp_path: Path,
+) -> None:
+    story = await probed(house, bus, served.address, film("aac", faststart=True))
+    before = (await session(owner, CHROMIUM))["streamUrl"]
+    folder = f"movies/{story.job_id}"
+    store = FilesStore(tmp_path / "data" / "store", public_url=house.url, secret=SECRET)
+    await store.put(f"{folder}/text-1000.vtt", b"WEBVTT", content_type="text/vtt")
+    playlist = b"#EXTM3U\n#EXTINF:60.0,\ntext-1000.vtt\n#EXT-X-ENDLIST\n"
+    await store.put(f"{folder}/text-1000.m3u8", playlist, content_type="video/mp4")
+    await applied(house, bus, await tell(bus, story.ready()))
+    for url in (before, (await session(owner, CHROMIUM))["streamUrl"]):
+        assert (await stranger.get(f"{url}/text-1000.m3u8")).content == playlist
+        assert (await stranger.get(f"{url}/text-1000.vtt")).content == b"WEBVTT"
+        assert refusal(await stranger.get(f"{url}/text-0.vtt")) == (404, "NOT_FOUND")
+
+
 async def test_players_tell_how_it_goes(
     bus: Bus, house: Running, owner: httpx.AsyncClient, browser: httpx.AsyncClient
 ) -> None:

@@ -3,6 +3,7 @@
 from datetime import UTC, datetime, timedelta
 from itertools import pairwise
 
+import msgspec
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -22,7 +23,7 @@ from libs.common.jobs import (
     event_id,
     new_job_id,
 )
-from libs.common.media import Media, Video
+from libs.common.media import Media, Text, Video
 
 START = datetime(2026, 11, 20, 12, 0, 0, tzinfo=UTC)
 JOB = "job_1_00"
@@ -32,6 +33,7 @@ MEDIA = Media(
     bits_per_s=8_000_000,
     video=Video(codec="h264", width=1920, height=1080),
 )
+WITH_TEXT = msgspec.structs.replace(MEDIA, texts=(Text(number=1000, kind="text"),))
 OTHER_MEDIA = Media(container="mp4", duration_s=1.0, bits_per_s=1)
 TITLE = e.TitleRef(key="tmdb:movie:1", movie_id=1, name="Paper Lanterns")
 
@@ -282,6 +284,8 @@ def test_a_film_is_played_from_the_instance_that_runs_and_no_other(after: Story,
         (Story().probed(1, 1), None, True, True),
         (Story().probed(1, 1, media=MEDIA).probed(1, 1, media=OTHER_MEDIA), MEDIA, True, True),
         (Story().probed(1, 1).probed(1, 1, media=MEDIA), None, True, True),
+        (Story().probed(1, 1, media=MEDIA).probed(1, 1, media=WITH_TEXT), WITH_TEXT, True, True),
+        (Story().probed(1, 1, media=WITH_TEXT).probed(1, 1, media=MEDIA), WITH_TEXT, True, True),
         (Story().probed(1, 2, media=MEDIA).probed(2, 1, media=MEDIA), None, False, False),
         (Story().probed(1, 1, media=MEDIA).preparing(1, 1), MEDIA, True, True),
         (Story().probed(1, 1, media=MEDIA).ready(1, 1), MEDIA, True, True),

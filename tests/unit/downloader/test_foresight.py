@@ -4,6 +4,7 @@ import random
 import zlib
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
+from types import ModuleType
 
 import pytest
 
@@ -105,6 +106,22 @@ async def test_it_takes_three_volumes_and_what_is_in_none(make: Make, tmp_path: 
     ]
     assert await foresee(source)
     assert {file for file, *_ in source.reads} == {1, 2, count}
+
+
+@pytest.mark.parametrize("make", [rar5, rar4])
+async def test_texts_are_found_beside_the_volumes_and_around_the_film_in_them(
+    make: ModuleType, tmp_path: Path
+) -> None:
+    words = [(f"{number}_English.srt", b"1\n00:00:01,000 --> 00:00:02,000\nHere\n") for number in range(3)]
+    volumes = posted(make.volumes([words[0], (NAME, FILM), words[1]], 9_000))
+    source = await opened([*volumes, words[2], ("setup.exe", b"MZ")], tmp_path)
+    found, proven = await foresee(source), await describe(source)
+    assert found
+    told = sorted((text.file.name, text.file.extents) for text in found.texts)
+    assert [name for name, _ in told] == [name for name, _ in words]
+    assert told == sorted((text.file.name, text.file.extents) for text in proven.texts)
+    for text in found.texts:
+        assert await text.file.read(source, 0, text.file.size_bytes, Urgency.PLAYER) == words[0][1]
 
 
 async def test_a_volume_is_looked_into_once_and_only_when_it_is_read(tmp_path: Path) -> None:

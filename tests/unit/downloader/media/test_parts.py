@@ -12,7 +12,7 @@ from services.downloader.media.messages import (
     TextPiece,
     TextPlaylist,
 )
-from services.downloader.media.parts import part_named
+from services.downloader.media.parts import SideText, part_named
 
 
 @pytest.mark.parametrize(
@@ -26,10 +26,12 @@ from services.downloader.media.parts import part_named
         ("video-0.m4s", Segment(rendition="video", number=0), "video/mp4"),
         ("text-2.m3u8", TextPlaylist(number=2), "application/vnd.apple.mpegurl"),
         ("text-0-17.vtt", TextPiece(number=0, segment=17), "text/vtt"),
+        ("text-1000.vtt", SideText(1000, "vtt"), "text/vtt"),
+        ("text-1001.ass", SideText(1001, "ass"), "text/x-ssa"),
         ("sound-3-1234.m4s", Segment(rendition="sound-3", number=1234), "video/mp4"),
     ],
 )
-def test_each_name_asks_for_one_part(name: str, question: Questions, content_type: str) -> None:
+def test_each_name_asks_for_one_part(name: str, question: Questions | SideText, content_type: str) -> None:
     assert is_media_name(name)
     part = part_named(name)
     assert part

@@ -8,7 +8,7 @@ import pytest
 
 from libs.common.media import Sound
 from services.downloader.errors import Unreadable
-from services.downloader.media.boxes import box, is_faststart
+from services.downloader.media.boxes import box, full_box, is_faststart
 from services.downloader.media.presentation import open_presentation
 from services.downloader.media.probe import probe
 from tests.support.media_films import Recipe, film
@@ -51,15 +51,31 @@ def test_the_sounds() -> None:
     assert (third.codec_string, third.language) == ("flac", "fre")
 
 
+def moov(*edits: tuple[int, int], version: int = 0) -> bytes:
+    """Of a film that counts in ms, and whose second track has these edits: how long, from when on."""
+    timescale = bytes(16 if version else 8) + struct.pack(">I", 1000)
+    listed = [struct.pack(">Qqi" if version else ">Iii", *edit, 1 << 16) for edit in edits]
+    count = struct.pack(">I", len(edits))
+    track = box(
+        b"trak", box(b"tkhd"), box(b"edts", full_box(b"elst", version, 0, count, *listed)), box(b"mdia")
+    )
+    return box(b"moov", full_box(b"mvhd", version, 0, timescale), box(b"trak", box(b"tkhd")), track)
+
+
 @pytest.mark.parametrize(
     ("boxes", "expected"),
     [
         ([box(b"ftyp"), box(b"moov", box(b"mvhd")), box(b"mdat")], True),
         ([box(b"ftyp"), box(b"free"), box(b"mdat"), box(b"moov")], False),
         ([box(b"ftyp"), box(b"moov", box(b"mvhd"), box(b"mvex")), box(b"moof")], False),
+        ([box(b"ftyp"), moov((500, -1), (20_000, 0)), box(b"mdat")], False),
+        ([box(b"ftyp"), moov((300, -1), (300, -1), (20_000, 0), version=1), box(b"mdat")], False),
+        ([box(b"ftyp"), moov((23, -1), (20_000, 1024)), box(b"mdat")], True),
+        ([box(b"ftyp"), moov((20_000, 2048)), box(b"mdat")], True),
+        ([box(b"ftyp"), moov((20_000, 0), (900, -1)), box(b"mdat")], True),
     ],
 )
-def test_an_mp4_whose_index_lies_first(boxes: list[bytes], expected: bool) -> None:
+def test_an_mp4_that_plays_from_its_beginning(boxes: list[bytes], expected: bool) -> None:
     assert is_faststart(io.BytesIO(b"".join(boxes))) is expected
 
 
