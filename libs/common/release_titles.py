@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Iterable, Iterator
+from functools import lru_cache
 
 from libs.common.release_text import Span
 from libs.common.release_words import Found
@@ -33,7 +34,9 @@ def _in_region(text: str, region: Span) -> Iterator[Found]:
         start = again.end() if again else end
 
 
+@lru_cache(maxsize=1024)
 def _title(raw: str) -> str | None:
+    """The releases of one film have the same; 1 MB at most."""
     title = raw.strip(" .-[(/|")
     if " " not in title or title.count(".") > title.count(" "):
         kept = _INITIALS.sub(lambda match: match[0].replace(".", "\0") + " " * (match[0][-1] == "."), title)

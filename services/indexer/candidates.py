@@ -56,9 +56,9 @@ class Candidates:
             grabs_today=await self._learned.grabs_today(now),
         )
         begun = time.perf_counter()
-        scored = _scored(offers, basis, verdicts)
+        found = scored(offers, basis, verdicts)
         SCORE_MS.observe((time.perf_counter() - begun) * 1000)
-        return scored
+        return found
 
     async def indexers(self) -> tuple[IndexerHealth, ...]:
         """How each indexer is, with the NZBs taken from it."""
@@ -69,7 +69,7 @@ class Candidates:
         return tuple(found)
 
 
-def _scored(
+def scored(
     offers: Sequence[Offer], basis: Basis, verdicts: Mapping[str, Sequence[Verdict]]
 ) -> tuple[Candidate, ...]:
     exhausted = frozenset(

@@ -85,8 +85,8 @@ class Search:
         """
         hunt, search = self._hunt(title)
         while not search.done():
-            news = hunt.news
-            yield await self._merged(hunt.offers), hunt.answers
+            news, offers, answers = hunt.news, hunt.offers, hunt.answers
+            yield await self._merged(offers), answers
             await news.wait()
         if search.exception():
             yield (), hunt.answers
