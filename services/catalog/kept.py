@@ -15,6 +15,10 @@ log = structlog.get_logger(__name__)
 Answer = TypeVar("Answer", bound=Wire)
 
 
+def _as_it_is(old: Answer) -> Answer:
+    return old
+
+
 class Kept:
     """One site's answers, over a cache.
 
@@ -29,11 +33,17 @@ class Kept:
         self._flights: dict[str, asyncio.Task[Any]] = {}
 
     async def get(
-        self, name: str, fresh_s: float, kind: type[Answer], fetch: Callable[[], Awaitable[Answer]]
+        self,
+        name: str,
+        fresh_s: float,
+        kind: type[Answer],
+        fetch: Callable[[], Awaitable[Answer]],
+        mark: Callable[[Answer], Answer] = _as_it_is,
     ) -> Answer:
         """What is kept and younger than `fresh_s`; else what `fetch` brings, which is kept.
 
-        If that raises a SourceError which passes, an answer that is too old is served rather than none.
+        If that raises a SourceError which passes, an answer that is too old is served rather than none, as
+        `mark` marks it.
         """
         key = f"{self._origin} {name}"
         if key not in self._flights:
@@ -42,7 +52,9 @@ class Kept:
                 return kept
         flight = self._flights.get(key)
         if flight is None:
-            flight = asyncio.create_task(self._fetched(key, fresh_s, kind, fetch), name=f"fetch {name}"[:100])
+            flight = asyncio.create_task(
+                self._fetched(key, fresh_s, kind, fetch, mark), name=f"fetch {name}"[:100]
+            )
             self._flights[key] = flight
             flight.add_done_callback(lambda done: self._landed(key, done))
         return await asyncio.shield(flight)
@@ -55,7 +67,12 @@ class Kept:
         await asyncio.gather(*flights, return_exceptions=True)
 
     async def _fetched(
-        self, key: str, fresh_s: float, kind: type[Answer], fetch: Callable[[], Awaitable[Answer]]
+        self,
+        key: str,
+        fresh_s: float,
+        kind: type[Answer],
+        fetch: Callable[[], Awaitable[Answer]],
+        mark: Callable[[Answer], Answer],
     ) -> Answer:
         # Another fetch may have landed while the asker read the cache.
         age_s, kept = await self._read(key, kind)
@@ -67,7 +84,7 @@ class Kept:
             if kept is None or not error.passing:
                 raise
             log.warning("stale_answer_served", answer=key[:200], error=error.message)
-            return kept
+            return mark(kept)
         await self._cache.put(key, encode(answer))
         return answer
 

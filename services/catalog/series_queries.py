@@ -29,6 +29,10 @@ def _today() -> date:
     return datetime.now(UTC).date()
 
 
+def _stale(old: SeriesEpisodes) -> SeriesEpisodes:
+    return replace(old, is_stale=True)
+
+
 class SeriesCatalog:
     """Refusals are ServiceErrors. Freshness and failures are as `Kept` has them.
 
@@ -67,7 +71,9 @@ class SeriesCatalog:
         key = f"{match[1]}:{number}"
         try:
             async with asyncio.timeout(self._patience_s):
-                return await kept.get(key, EPISODES_FRESH_S, SeriesEpisodes, lambda: site.episodes(number))
+                return await kept.get(
+                    key, EPISODES_FRESH_S, SeriesEpisodes, lambda: site.episodes(number), _stale
+                )
         except TimeoutError as error:
             message = f"{site.name} takes its time with a series as long as that; try again in a moment."
             raise SourceError(site.code, message, passing=True) from error
