@@ -2,8 +2,8 @@
 
 ServiceError (libs.common.errors)
 └── SourceError               a site that is asked failed; `passing` if it may be over soon
-    ├── TmdbError
-    └── JikanError
+    ├── TmdbError             tmdb.py
+    └── JikanError            jikan.py
 """
 
 from libs.common.errors import ErrorCode, ServiceError
@@ -15,11 +15,3 @@ class SourceError(ServiceError):
     def __init__(self, code: ErrorCode, message: str, *, passing: bool) -> None:
         super().__init__(code, message)
         self.passing = passing
-
-
-class TmdbError(SourceError):
-    pass
-
-
-class JikanError(SourceError):
-    pass
