@@ -58,6 +58,7 @@ class SeriesEpisodes(Wire, frozen=True, kw_only=True):
 
     `mapping`: how absolute numbers become seasons and episodes, in the same order; of an anime also its
     parts before this one. `is_complete`: false if there are more episodes than an answer holds.
+    `is_stale`: the site can't be asked now, and this is what it said some time ago.
     """
 
     series_id: str = msgspec.field(name="seriesId")
@@ -67,3 +68,4 @@ class SeriesEpisodes(Wire, frozen=True, kw_only=True):
     mapping: tuple[Counting, ...]
     episodes: tuple[Episode, ...]
     is_complete: bool = True
+    is_stale: bool = False

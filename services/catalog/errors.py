@@ -2,8 +2,8 @@
 
 ServiceError (libs.common.errors)
 └── SourceError               a site that is asked failed; `passing` if it may be over soon
-    ├── TmdbError
-    └── JikanError
+    ├── TmdbError             tmdb.py
+    └── JikanError            jikan.py
 """
 
 from libs.common.errors import ErrorCode, ServiceError
@@ -21,11 +21,3 @@ class SourceError(ServiceError):
         super().__init__(code, message)
         self.passing = passing
         self.retry_after_s = retry_after_s
-
-
-class TmdbError(SourceError):
-    pass
-
-
-class JikanError(SourceError):
-    pass

@@ -10,7 +10,7 @@ from libs.common.sections import Jikan as JikanSettings
 from libs.common.upstream import Kind, Upstream, UpstreamError, origin
 from services.catalog.anime import JikanAnime, JikanEpisode
 from services.catalog.episodes import EPISODES_MAX
-from services.catalog.errors import JikanError
+from services.catalog.errors import SourceError
 
 ANSWER_BYTES_MAX = 2 * 1024 * 1024
 TIMEOUT_S = 10.0
@@ -35,6 +35,10 @@ class _Pagination(msgspec.Struct, frozen=True, kw_only=True):
 class _Episodes(msgspec.Struct, frozen=True, kw_only=True):
     data: tuple[JikanEpisode, ...] | None = None
     pagination: _Pagination | None = None
+
+
+class JikanError(SourceError):
+    pass
 
 
 class Jikan:

@@ -5,8 +5,7 @@ from collections import deque
 from libs.common.errors import ErrorCode
 from libs.common.series import SeriesEpisodes
 from services.catalog.anime import Part, episodes_of, part_of
-from services.catalog.errors import JikanError
-from services.catalog.jikan import Jikan
+from services.catalog.jikan import Jikan, JikanError
 from services.catalog.kept import Kept
 
 PARTS_FRESH_S = 24 * 3600.0

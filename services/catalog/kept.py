@@ -1,8 +1,7 @@
 """Answers of a site that are kept: fresh ones, old ones if need be; each is asked for once at a time."""
 
-import asyncio
 from collections.abc import Awaitable, Callable
-from typing import Any, TypeVar
+from typing import TypeVar
 
 import structlog
 from msgspec.structs import replace
@@ -11,41 +10,11 @@ from libs.common.cache import Cache
 from libs.common.events import Wire, decode, encode
 from services.catalog import metrics
 from services.catalog.errors import SourceError
+from services.catalog.flights import Flights
 
 log = structlog.get_logger(__name__)
 
 Answer = TypeVar("Answer", bound=Wire)
-
-
-class Flights:
-    """What is being fetched now. Whoever wants what is on its way already gets that very answer, or failure.
-
-    A fetch goes on if those who wait for it go away.
-    """
-
-    def __init__(self) -> None:
-        self._flights: dict[str, asyncio.Task[Any]] = {}
-
-    async def join(self, key: str, fetch: Callable[[], Awaitable[Answer]]) -> Answer:
-        flight = self._flights.get(key)
-        if flight is None:
-            flight = asyncio.create_task(_awaited(fetch), name=f"fetch {key}"[:100])
-            self._flights[key] = flight
-            flight.add_done_callback(lambda done: self._landed(key, done))
-        return await asyncio.shield(flight)
-
-    async def close(self) -> None:
-        """Nothing is fetched any more."""
-        flights = list(self._flights.values())
-        for flight in flights:
-            flight.cancel()
-        await asyncio.gather(*flights, return_exceptions=True)
-
-    def _landed(self, key: str, flight: asyncio.Task[Any]) -> None:
-        del self._flights[key]
-        if not flight.cancelled():
-            # Nobody may be left to hear of it.
-            flight.exception()
 
 
 class Kept:
@@ -69,7 +38,7 @@ class Kept:
         if kept is not None and 0 <= age_s < fresh_s:
             metrics.ANSWERS.labels("cache").inc()
             return kept
-        return await self.flights.join(name, lambda: self._fetched(name, fresh_s, kind, fetch))
+        return await self.flights.once(name, lambda: self._fetched(name, fresh_s, kind, fetch))
 
     async def has(self, name: str, young_s: float) -> bool:
         """Whether an answer is kept that is no older than that."""
@@ -120,7 +89,3 @@ def served_stale(answer: Answer, error: SourceError) -> Answer:
     log.warning("stale_answer_served", answer=type(answer).__name__, error=error.message)
     metrics.ANSWERS.labels("stale").inc()
     return replace(answer, is_stale=True) if "is_stale" in answer.__struct_fields__ else answer
-
-
-async def _awaited(fetch: Callable[[], Awaitable[Answer]]) -> Answer:
-    return await fetch()

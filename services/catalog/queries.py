@@ -16,11 +16,10 @@ from libs.common.events import (
     SimilarMovies,
 )
 from services.catalog import metrics
-from services.catalog.errors import TmdbError
 from services.catalog.kept import Kept, served_stale
 from services.catalog.movies import PAGES_MAX
 from services.catalog.titles import Titles
-from services.catalog.tmdb import Tmdb
+from services.catalog.tmdb import Tmdb, TmdbError
 
 SEARCH_FRESH_S = 600.0
 LISTS_FRESH_S = 3600.0
@@ -85,7 +84,7 @@ class Catalog:
         if known and known.is_fresh:
             metrics.ANSWERS.labels("database").inc()
             return known.details
-        return await self._kept.flights.join(f"movie/{movie_id}", lambda: self._fetch_movie(movie_id))
+        return await self._kept.flights.once(f"movie/{movie_id}", lambda: self._fetch_movie(movie_id))
 
     async def _fetch_movie(self, movie_id: int) -> MovieDetails:
         # Another fetch may have landed while the asker read the database.

@@ -16,11 +16,10 @@ from libs.common.errors import ErrorCode
 from libs.common.events import ListMovies
 from libs.common.pacing import TokenBucket
 from services.catalog import metrics
-from services.catalog.errors import TmdbError
 from services.catalog.movies import PAGES_MAX, changed
 from services.catalog.queries import Catalog
 from services.catalog.titles import Feed, Titles
-from services.catalog.tmdb import Tmdb
+from services.catalog.tmdb import Tmdb, TmdbError
 
 LISTS_EVERY_S: Final = 3600.0
 MOVIES_EVERY_S: Final = 5400.0

@@ -18,8 +18,8 @@ from msgspec.structs import replace
 from libs.common.catalog import ListTasks, TaskReport, TaskReports
 from services.catalog import metrics
 from services.catalog.attention import Attention
-from services.catalog.errors import TmdbError
 from services.catalog.titles import Titles
+from services.catalog.tmdb import TmdbError
 
 log = structlog.get_logger(__name__)
 

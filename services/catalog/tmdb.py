@@ -3,6 +3,7 @@ images."""
 
 import asyncio
 import time
+from collections.abc import Sequence
 from datetime import date
 from typing import TypeVar
 
@@ -15,11 +16,14 @@ from libs.common.events import MovieDetails, MoviePage
 from libs.common.settings import Tmdb as TmdbSettings
 from libs.common.upstream import Kind, Upstream, UpstreamError, origin
 from services.catalog import movies
-from services.catalog.errors import TmdbError
+from services.catalog.errors import SourceError
+from services.catalog.series import TmdbSeason, TmdbSeries
 
 log = structlog.get_logger(__name__)
 
 ANSWER_BYTES_MAX = 4 * 1024 * 1024
+SEASONS_BYTES_MAX = 16 * 1024 * 1024
+"""Some 200 episodes, with everybody who plays in them some 10 KiB each, and one season may have more."""
 TIMEOUT_S = 10.0
 IMAGES_KEPT_S = 24 * 3600.0
 IMAGES_RETRIED_S = 60.0
@@ -28,6 +32,10 @@ IMAGES_RETRIED_S = 60.0
 _PASSING: frozenset[Kind] = frozenset({"timeout", "unreachable", "server_error", "rate_limited"})
 
 T = TypeVar("T")
+
+
+class TmdbError(SourceError):
+    """See `SourceError`."""
 
 
 class Tmdb:
@@ -76,19 +84,19 @@ class Tmdb:
 
     async def genres(self, language: str) -> Genres:
         """`language`: `de`, `pt-BR`. A genre that TMDB has no word for in it is left out."""
-        answer = await self.get("/3/genre/movie/list", movies.TmdbGenres, {"language": language})
+        answer = await self._get("/3/genre/movie/list", movies.TmdbGenres, {"language": language})
         return Genres(genres=movies.genres(answer))
 
     async def changes(self, first: date, last: date, page: int) -> movies.TmdbChanges:
         """Which films were changed on the days from `first` to `last`: 14 days at most, 100 to a page."""
         days = {"start_date": first.isoformat(), "end_date": last.isoformat()}
-        return await self.get("/3/movie/changes", movies.TmdbChanges, {**days, "page": page})
+        return await self._get("/3/movie/changes", movies.TmdbChanges, {**days, "page": page})
 
     async def similar(self, movie_id: int, page: int) -> MoviePage:
         return await self._page(f"/3/movie/{movie_id}/similar", page, is_of_title=True)
 
     async def movie(self, movie_id: int) -> MovieDetails:
-        answer = await self.get(
+        answer = await self._get(
             f"/3/movie/{movie_id}",
             movies.TmdbDetails,
             {"append_to_response": "credits"},
@@ -96,11 +104,28 @@ class Tmdb:
         )
         return movies.details(answer, await self._image_base())
 
+    async def series(self, number: int) -> TmdbSeries:
+        return await self._get(
+            f"/3/tv/{number}", TmdbSeries, {"append_to_response": "external_ids"}, is_of_title=True
+        )
+
+    async def seasons(self, number: int, seasons: Sequence[int]) -> dict[int, TmdbSeason]:
+        """Those of these (at most 20) that there are, in one request."""
+        answer = await self._get(
+            f"/3/tv/{number}",
+            dict[str, msgspec.Raw],
+            {"append_to_response": ",".join(f"season/{season}" for season in seasons)},
+            is_of_title=True,
+            max_bytes=SEASONS_BYTES_MAX,
+        )
+        found = {season: answer.get(f"season/{season}") for season in seasons}
+        return {season: _decoded(part, TmdbSeason) for season, part in found.items() if part is not None}
+
     async def close(self) -> None:
         await self._upstream.close()
 
     async def _page(self, path: str, page: int, *, is_of_title: bool = False, **params: str) -> MoviePage:
-        answer = await self.get(path, movies.TmdbPage, {**params, "page": page}, is_of_title=is_of_title)
+        answer = await self._get(path, movies.TmdbPage, {**params, "page": page}, is_of_title=is_of_title)
         return movies.page(answer, page, await self._image_base())
 
     async def _image_base(self) -> str:
@@ -113,13 +138,15 @@ class Tmdb:
 
     async def _ask_image_base(self) -> None:
         try:
-            self._images = movies.image_base(await self.get("/3/configuration", movies.TmdbConfiguration, {}))
+            self._images = movies.image_base(
+                await self._get("/3/configuration", movies.TmdbConfiguration, {})
+            )
             self._images_until = time.monotonic() + IMAGES_KEPT_S
         except TmdbError as error:
             log.warning("image_base_unknown", error=error.message)
             self._images_until = time.monotonic() + IMAGES_RETRIED_S
 
-    async def get(
+    async def _get(
         self,
         path: str,
         kind: type[T],
@@ -128,7 +155,6 @@ class Tmdb:
         is_of_title: bool = False,
         max_bytes: int = ANSWER_BYTES_MAX,
     ) -> T:
-        """TMDB's answer, decoded. With `is_of_title` a 404 is NOT_FOUND; else the address must be wrong."""
         if not self._token:
             message = (
                 "No TMDB key is set: put it into [tmdb] token or TMDB_API_KEY "
@@ -142,12 +168,16 @@ class Tmdb:
             )
         except UpstreamError as error:
             raise _translated(error, is_of_title=is_of_title) from error
-        try:
-            return msgspec.json.decode(response.body, type=kind)
-        # Besides its own errors msgspec lets out UnicodeDecodeError and, for deep nesting, RecursionError.
-        except (ValueError, RecursionError) as error:
-            message = "TMDB's answer can't be read; is [tmdb] url right?"
-            raise TmdbError(ErrorCode.TMDB_ERROR, message, passing=False) from error
+        return _decoded(response.body, kind)
+
+
+def _decoded(data: bytes | msgspec.Raw, kind: type[T]) -> T:
+    try:
+        return msgspec.json.decode(data, type=kind)
+    # Besides its own errors msgspec lets out UnicodeDecodeError and, for deep nesting, RecursionError.
+    except (ValueError, RecursionError) as error:
+        message = "TMDB's answer can't be read; is [tmdb] url right?"
+        raise TmdbError(ErrorCode.TMDB_ERROR, message, passing=False) from error
 
 
 def _translated(error: UpstreamError, *, is_of_title: bool) -> TmdbError:

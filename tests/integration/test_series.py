@@ -7,6 +7,7 @@ from datetime import date
 from pathlib import Path
 
 import pytest
+from msgspec.structs import replace
 
 from libs.common import queries
 from libs.common.bus import Bus
@@ -279,8 +280,10 @@ async def test_what_is_known_is_asked_again_only_when_it_is_old_and_served_if_th
     assert sandbox.counters.http.total() == asked
     box.clock.now += 10 * PARTS_FRESH_S
     sandbox.faults.set(Faults(tmdb=TmdbFaults(status=500), jikan=JikanFaults(status=500)))
-    assert await box.episodes(series_id) == first
+    assert await box.episodes(series_id) == replace(first, is_stale=True)
     assert sandbox.counters.http.total() > asked
+    sandbox.faults.clear()
+    assert await box.episodes(series_id) == first
 
 
 async def test_what_has_been_on_is_a_matter_of_the_day_not_of_the_cache(box: Direct) -> None:

@@ -82,6 +82,7 @@ class Internet:
         return {
             "MATINEE_TMDB_URL": a["tmdb_url"],
             "MATINEE_TMDB_TOKEN": a["tmdb_token"],
+            "MATINEE_JIKAN_URL": a["jikan_url"],
             "MATINEE_INDEXERS": json.dumps([indexer]),
             "MATINEE_USENET": json.dumps([server | usenet]),
         }

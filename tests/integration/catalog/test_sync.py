@@ -11,8 +11,8 @@ from libs.common.catalog import GenreMovies
 from libs.common.events import ListMovies
 from libs.sandbox.faults import Faults, TmdbFaults
 from libs.sandbox.sandbox import Sandbox
-from services.catalog.errors import TmdbError
 from services.catalog.sync import AT_ONCE, CHECKED_AFTER_S, FEED_S
+from services.catalog.tmdb import TmdbError
 from tests.support.titles import FIRST, Clock, Keeper, asked, is_title, keeper, title
 
 DAY_S = 24 * 3600.0

@@ -21,9 +21,9 @@ from libs.common.settings import Nats, Settings, Tmdb
 from libs.sandbox.sandbox import Sandbox
 from services.catalog.app import body
 from services.catalog.attention import Attention
-from services.catalog.errors import TmdbError
 from services.catalog.tasks import JITTER, NOBODY, Task, Tasks
 from services.catalog.titles import Titles
+from services.catalog.tmdb import TmdbError
 from tests.conftest import NatsServer
 from tests.support.service import running
 

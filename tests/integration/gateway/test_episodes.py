@@ -40,6 +40,7 @@ async def test_a_list_by_its_public_names(owner: httpx.AsyncClient) -> None:
             }
         ],
         "is_complete": True,
+        "is_stale": False,
     }
 
 
