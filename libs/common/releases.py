@@ -111,7 +111,8 @@ def _found(lines: Outline, look: Lookup) -> dict[str, list[Found]]:
     """Each word of each field, once, in the order of the name."""
     text, tags, begin = lines.text, lines.tags, lines.regions[0][0]
     named = titles(text, lines.regions)
-    maker = _group(lines, look)
+    heard = _channels(text, tags)
+    maker = _group(lines, look, heard if tags == lines.title_end else _channels(text, lines.title_end))
     # With the dash before it, so that a group called like a word is not that word too.
     apart = [*lines.hard, *(Found(made.start - 1, made.end, made.value) for made in maker)]
     spoken = [found for words in (LANGUAGES, LANGUAGE_CODES, CHINESE) for found in look.find(words, tags)]
@@ -125,7 +126,7 @@ def _found(lines: Outline, look: Lookup) -> dict[str, list[Found]]:
         "bit_depth": _each(look.find(BIT_DEPTH, begin))[:1],
         "hdr": _each(look.find(HDR, tags)),
         "audio": _each(look.find(AUDIO, begin)),
-        "channels": _channels(text, tags),
+        "channels": heard,
         "languages": _each(sorted(spoken, key=lambda found: found.start), apart),
         "edition": _each(look.find(EDITION, tags), apart),
         "group": maker,
@@ -202,10 +203,10 @@ def _channels(text: str, start: int) -> list[Found]:
     return []
 
 
-def _group(lines: Outline, look: Lookup) -> list[Found]:
+def _group(lines: Outline, look: Lookup, heard: list[Found]) -> list[Found]:
     text, start = lines.text, lines.title_end
     marks = (lines.numbers, lines.year, lines.resolution, lines.source)
-    soft = [*soft_words(look, start), *_channels(text, start)]
+    soft = [*soft_words(look, start), *heard]
     soft += [Found(mark.start, mark.end, "") for mark in marks if mark]
     place = group(text, start, lines.hard, soft, lines.leading_group)
     return [Found(*place, text[slice(*place)].strip())] if place else []

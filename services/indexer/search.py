@@ -105,8 +105,14 @@ class Search:
             hunt = Hunt(indexer.desk.name for indexer in self._indexers)
             search = asyncio.create_task(self._search(key, title, hunt), name=f"search-{title.key}")
             self._running[key] = hunt, search
-            search.add_done_callback(lambda _: self._running.pop(key, None))
-            search.add_done_callback(lambda _: hunt.tell())
+
+            def ended(over: asyncio.Task[tuple[Offer, ...]]) -> None:
+                del self._running[key]
+                # Whoever asked may be gone by now; that nobody hears how it failed is no error of its own.
+                _ = over.cancelled() or over.exception()
+                hunt.tell()
+
+            search.add_done_callback(ended)
         return self._running[key]
 
     async def _search(self, key: str, title: TitleRef, hunt: Hunt) -> tuple[Offer, ...]:
