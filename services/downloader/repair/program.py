@@ -108,7 +108,7 @@ async def repair(source: Source, job: Job, scratch: Path, hearing: Hearing | Non
     except OSError as error:
         raise ScratchFull(f"the scratch disk failed while mending: {error.strerror}") from error
     finally:
-        # On a thread: it may hold as many files as a set has slices. That one ends even if nobody waits for it.
+        # On a thread, which ends even if nobody waits for it: there may be as many files as slices.
         await asyncio.to_thread(shutil.rmtree, directory, ignore_errors=True)
 
 
