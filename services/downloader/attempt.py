@@ -2,9 +2,10 @@
 
 import asyncio
 import time
-from collections.abc import Awaitable
+from collections.abc import Awaitable, Callable
 from contextlib import AsyncExitStack
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -27,7 +28,7 @@ from libs.common.events import (
 )
 from libs.common.installation import installation_secret
 from libs.common.joblog import job_state
-from libs.common.jobs import died_too_often, event_id, film_prefix
+from libs.common.jobs import JobState, died_too_often, event_id, film_prefix
 from libs.common.objects import ObjectStore
 from libs.common.play import play_token
 from libs.common.security import sign
@@ -218,16 +219,7 @@ class Attempt:
         await self._tell(Preparing)
 
     async def check_fence(self) -> None:
-        give_up_at = time.monotonic() + EVENT_PATIENCE_S
-        while True:
-            try:
-                state = await job_state(self._bus, self._queued.job_id)
-                break
-            except BusUnavailable:
-                # A film that has come down isn't thrown away for a hiccup.
-                if time.monotonic() > give_up_at:
-                    raise
-                await asyncio.sleep(FENCE_PAUSE_S)
+        state = await patiently(partial(job_state, self._bus, self._queued.job_id), EVENT_PATIENCE_S)
         if (state.attempt, state.delivery) != self._fence or not state.is_running:
             raise Superseded
 
@@ -253,6 +245,21 @@ class Attempt:
             **facts,
         )
         await self._bus.publish(event, patience_s=EVENT_PATIENCE_S)
+
+
+async def patiently(ask: Callable[[], Awaitable[JobState]], patience_s: float) -> JobState:
+    """The answer, asked for again while the bus is gone: no film that has come is thrown away for a hiccup.
+
+    Raises `BusUnavailable` if that lasts longer than `patience_s`.
+    """
+    give_up_at = time.monotonic() + patience_s
+    while True:
+        try:
+            return await ask()
+        except BusUnavailable:
+            if time.monotonic() > give_up_at:
+                raise
+            await asyncio.sleep(FENCE_PAUSE_S)
 
 
 async def _end(task: "asyncio.Task[None]") -> None:

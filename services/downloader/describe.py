@@ -104,7 +104,10 @@ async def describe(
         troubles.append(_to_be_unpacked(packed, sets))
     worst = max(troubles, key=lambda trouble: trouble.size_bytes, default=None)
     if worst and (film is None or worst.size_bytes > film.part.size_bytes):
-        raise _best_told(worst, troubles, sets, layers)
+        told = _best_told(worst, troubles, sets, layers)
+        if isinstance(told, NotPosted) and (protection := _with_unposted(source, sets)):
+            raise NeedsRepairFirst(protection) from told
+        raise told
     if film is None and volumes and not others:
         raise NoFilm("this release brings nothing but recovery data (par2), and no film")
     if film is None:
@@ -194,6 +197,19 @@ def _best_told(
         if protection.recovery_files and lost & protection.protected.keys():
             return NeedsRepairFirst(protection)
     return worst.error
+
+
+def _with_unposted(source: Source, sets: Sequence[Protection]) -> Protection | None:
+    """A set that can make those volumes of its archives that were never posted: they are expected now."""
+    for protection in sets:
+        slice_bytes, posted = protection.par2.slice_bytes, {f.file_id for f in protection.protected.values()}
+        files = [file for file in protection.par2.files.values() if file.file_id not in posted]
+        lost = [file for file in files if kind_of(base_name(file.name), b"") in ARCHIVES]
+        lost_bytes = slice_bytes * sum(-(-file.size_bytes // slice_bytes) for file in lost)
+        if 0 < lost_bytes <= protection.recovery_bytes:
+            expected = {source.expect(base_name(file.name), file.size_bytes): file for file in lost}
+            return msgspec.structs.replace(protection, protected={**protection.protected, **expected})
+    return None
 
 
 def _what_is_there(release: Release) -> str:

@@ -151,6 +151,13 @@ class Source(Protocol):
         """
         ...
 
+    def expect(self, name: str, size_bytes: int) -> int:
+        """Takes up a file that was never posted, as one of which nothing can be had: until it is mended.
+
+        Gives its index.
+        """
+        ...
+
     def holes(self, file: int) -> Sequence[Span]:
         """What a finished `fill` could not get, ascending and disjoint."""
         ...

@@ -49,8 +49,9 @@ def lost_bytes(census: Census, film: VirtualFile, apart_from: Iterable[int] = ()
 
 
 def _needed(census: Census, par2: Par2Set, protected: Mapping[int, Par2File]) -> int:
-    estimated = [file for file in protected if not census.files[file].exact]
     # Files that were never posted count as well: `needed_blocks` knows them by their absence.
+    protected = {index: file for index, file in protected.items() if index < len(census.files)}
+    estimated = [file for file in protected if not census.files[file].exact]
     all_holes = needed_blocks(par2, protected, lambda file: census.files[file].missing)
     touched = sum(
         damaged_slices(protected[file], par2.slice_bytes, census.files[file].missing) for file in estimated

@@ -128,8 +128,8 @@ FAULTS = {
     ),
     "first volume not listed": Fault(
         nzb="first_file_unlisted",
-        mendable=lambda _: False,
-        says=f"{GAP}|lists no articles|nothing but recovery data",
+        mendable=lambda p: len(p.volumes) >= 10,
+        says=f"{LOST}|{GAP}|lists no articles|nothing but recovery data",
     ),
     "wrong order in the NZB": Fault(nzb="shuffled", harmless=True),
     "duplicate segments": Fault(nzb="duplicated", harmless=True),

@@ -67,7 +67,7 @@ class MemorySource:
         return Census(files=files, articles=articles, missing_articles=missing, sure=True)
 
     async def read(self, file: int, offset: int, length: int, urgency: Urgency) -> bytes:
-        data = self.path(file).read_bytes() if file in self._mended else self._bytes[file]
+        data = self._bytes[file]
         size_bytes = self.files[file].size_bytes
         if offset < 0 or length < 0 or offset + length > size_bytes:
             raise AssertionError(f"read of {offset}+{length} outside of file {file} ({size_bytes} bytes)")
@@ -106,6 +106,15 @@ class MemorySource:
                 film.seek(start)
                 film.write(data[posted.start : posted.end])
 
+    def expect(self, name: str, size_bytes: int) -> int:
+        index = len(self._bytes)
+        self._names.append(name)
+        self._bytes.append(bytes(size_bytes))
+        self._lost[index] = [Span(0, size_bytes)]
+        posted = PostedFile(index=index, subject="", name=name, size_bytes=size_bytes)
+        self.files = [*self.files, posted]
+        return index
+
     def holes(self, file: int) -> Sequence[Span]:
         return [] if file in self._mended else self._lost.get(file, [])
 
@@ -133,6 +142,7 @@ class MemorySource:
     async def mended(self, file: int, size_bytes: int) -> None:
         os.truncate(self.path(file), size_bytes)
         self._mended.add(file)
+        self._bytes[file] = self.path(file).read_bytes()
         self._show(file)
 
     async def close(self) -> None:

@@ -108,8 +108,8 @@ async def repair(source: Source, job: Job, scratch: Path, hearing: Hearing | Non
     except OSError as error:
         raise ScratchFull(f"the scratch disk failed while mending: {error.strerror}") from error
     finally:
-        # Not `to_thread`: a cancelled task could not wait for it, and there are few files in it.
-        shutil.rmtree(directory, ignore_errors=True)
+        # On a thread, which ends even if nobody waits for it: there may be as many files as slices.
+        await asyncio.to_thread(shutil.rmtree, directory, ignore_errors=True)
 
 
 def _prove_room(source: Source, job: Job, damaged: int, scratch: Path) -> None:

@@ -73,6 +73,9 @@ class Layer:
         for file in files:
             yield Landed(file=file, span=Span(0, self._files[file].size_bytes))
 
+    def expect(self, name: str, size_bytes: int) -> int:
+        raise ValueError(f"“{name}” ({size_bytes} bytes) can't be mended here: all of it has been unpacked")
+
     def holes(self, file: int) -> Sequence[Span]:  # noqa: ARG002
         return ()
 

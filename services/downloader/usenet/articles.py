@@ -3,7 +3,7 @@
 from bisect import bisect_right, insort
 from collections.abc import Iterable, Sequence
 from threading import Lock
-from typing import Final
+from typing import Final, Self
 
 import msgspec
 import sabctools
@@ -52,7 +52,7 @@ class Parts:
         """`listed`: the slots that have an article, ascending."""
         self._lock = Lock()
         self._listed = listed
-        self._slot_count = listed[-1] + 1
+        self._slot_count = listed[-1] + 1 if listed else 0
         self._size_bytes: int | None = None
         self._part_bytes: int | None = None
         self._uneven = False
@@ -61,6 +61,13 @@ class Parts:
         self._landed: dict[int, Span] = {}
         self._order: list[int] = []
         self._mended = False
+
+    @classmethod
+    def of_nothing(cls, size_bytes: int) -> Self:
+        """Of a file of which no part was posted, and that has this size."""
+        parts = cls(())
+        parts._size_bytes = parts._part_bytes = size_bytes
+        return parts
 
     @property
     def size_bytes(self) -> int | None:

@@ -62,7 +62,7 @@ class UsenetSource:
         """
         self._loop = asyncio.get_running_loop()
         self._spool = Spool(spool, nzb.digest())
-        self._posts = nzb.files
+        self._posts = list(nzb.files)
         self._parts = [Parts([segment.number - 1 for segment in post.segments]) for post in nzb.files]
         self._files = [_as_claimed(index, post) for index, post in enumerate(nzb.files)]
         self._crcs: list[dict[int, int]] = [{} for _ in nzb.files]
@@ -196,6 +196,15 @@ class UsenetSource:
                 for place in settled:
                     for event in filling.settled(place):
                         yield event
+
+    def expect(self, name: str, size_bytes: int) -> int:
+        index = len(self._files)
+        self._posts.append(NzbFile(subject="", poster="", date=0, groups=(), segments=()))
+        self._parts.append(Parts.of_nothing(size_bytes))
+        self._crcs.append({})
+        self._files.append(PostedFile(index=index, subject="", name=name, size_bytes=size_bytes))
+        self._holes[index] = (Span(0, size_bytes),)
+        return index
 
     def holes(self, file: int) -> Sequence[Span]:
         return self._holes.get(file, ())

@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 from libs.sandbox.archives import rar4 as rar4
 from libs.sandbox.archives import rar5 as made
 from libs.sandbox.archives.names import Files, nameless
+from services.downloader.archives.volumes import NotPosted
 from services.downloader.describe import NeedsRepairFirst, describe
 from services.downloader.errors import ArchiveRefused, BytesLost, NoFilm, ReleaseError
 from services.downloader.repair.blocks import RecoveryFile
@@ -276,6 +277,37 @@ async def test_a_lost_beginning_of_a_volume_needs_repair_first(tmp_path: Path):
     release.source.path(1).write_bytes(protected[1][1])
     await release.source.mended(1, len(protected[1][1]))
     assert await release.film() == FILM
+
+
+@pytest.mark.parametrize("unlisted", [0, 2, 3], ids=["first", "middle", "last"])
+async def test_a_volume_that_was_never_posted_is_made_if_par2_can(tmp_path: Path, unlisted: int):
+    protected = in_volumes([("film.mkv", FILM)])
+    (tmp_path / "made").mkdir()
+    blocks = -(-len(protected[unlisted][1]) // 2000)
+    par2 = create_par2(tmp_path / "made", protected, recovery_blocks=blocks)
+    listed = [file for number, file in enumerate(protected) if number != unlisted]
+    release = Release(tmp_path, [*listed, *par2])
+
+    with pytest.raises(NeedsRepairFirst) as needs:
+        await release.described()
+
+    (made,) = needs.value.protection.protected.keys() - set(range(len(listed)))
+    name, data = protected[unlisted]
+    assert (release.source.files[made].name, release.source.files[made].size_bytes) == (name, len(data))
+    assert release.source.holes(made) == [Span(0, len(data))]
+    release.source.path(made).write_bytes(data)
+    await release.source.mended(made, len(data))
+    assert await release.film() == FILM
+
+
+async def test_a_volume_that_was_never_posted_and_can_not_be_made_is_told(tmp_path: Path):
+    protected = in_volumes([("film.mkv", FILM)])
+    (tmp_path / "made").mkdir()
+    par2 = create_par2(tmp_path / "made", protected, recovery_blocks=1)
+    release = Release(tmp_path, [*protected[1:], *par2])
+    with pytest.raises(NotPosted, match="volume 1 of the archive is missing"):
+        await release.described()
+    assert len(release.source.files) == len(protected) - 1 + len(par2)
 
 
 async def test_a_lost_beginning_that_nothing_can_mend_is_bytes_lost(tmp_path: Path):

@@ -227,6 +227,26 @@ async def test_what_no_server_has_is_lost_exactly(start: Start, make_source: Mak
     assert await filled(source) == [Landed(file=0, span=Span(0, len(data)))]
 
 
+async def test_a_file_that_was_never_posted_is_a_hole_until_it_is_mended(
+    start: Start, make_source: MakeSource
+):
+    post = Post({"film.r00": noise(3_000)}, part_bytes=1_000)
+    liar = await start(Liar(post.bodies))
+    source = make_source(post.nzb, liar.account())
+    await source.open()
+    lost = source.expect("film.rar", 2_500)
+    with pytest.raises(BytesLost, match="doesn't list it"):
+        await source.read(lost, 100, 10, Urgency.PLAYER)
+    census = await source.census()
+    assert (census.files[lost].missing, census.missing_articles) == ([Span(0, 2_500)], 0)
+    events = await filled(source)
+    assert [event.span for event in events if isinstance(event, Lost)] == [Span(0, 2_500)]
+    assert source.holes(lost) == (Span(0, 2_500),)
+    await source.mend(lost, 0, noise(2_500, 2))
+    await source.mended(lost, 2_500)
+    assert await source.read(lost, 0, 2_500, Urgency.PLAYER) == noise(2_500, 2)
+
+
 def listed_again(post: Post, others: dict[int, tuple[str, ...]]) -> Nzb:
     """The post's NZB with further articles for some slots of its one file."""
     (file,) = post.nzb.files
