@@ -63,3 +63,14 @@ class Jikan(Section, frozen=True, kw_only=True):
     """What MyAnimeList knows of anime; it needs no key."""
 
     url: str = "https://api.jikan.moe"
+
+
+class Tmdb(Section, frozen=True, kw_only=True):
+    url: str = "https://api.themoviedb.org"
+    token: str = "env:TMDB_API_KEY"  # noqa: S105  (says where it is, not what it is)
+    requests_per_s: float = 35.0
+    """TMDB slows down those who ask more than about 40 times a second."""
+    sync_requests_per_s: float = 10.0
+    """Of these, what lists and titles are kept up to date with; 0: they aren't, only what is asked for is."""
+    list_pages: int = 5
+    """Of each list, what is kept up to date; a page has 20 titles."""

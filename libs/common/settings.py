@@ -18,7 +18,7 @@ import msgspec
 from msgspec.structs import fields, replace
 
 from libs.common.errors import SettingsError
-from libs.common.sections import BAND_KEYS, Jikan, OpenSubtitles, Scoring, Section, scoring_numbers
+from libs.common.sections import BAND_KEYS, Jikan, OpenSubtitles, Scoring, Section, Tmdb, scoring_numbers
 
 ENV_PREFIX = "MATINEE_"
 SERVICES = ("catalog", "indexer", "downloader", "streamer", "janitor")
@@ -48,17 +48,6 @@ class Gateway(Section, frozen=True, kw_only=True):
 
 class Nats(Section, frozen=True, kw_only=True):
     url: str = ""
-
-
-class Tmdb(Section, frozen=True, kw_only=True):
-    url: str = "https://api.themoviedb.org"
-    token: str = "env:TMDB_API_KEY"  # noqa: S105  (says where it is, not what it is)
-    requests_per_s: float = 35.0
-    """TMDB slows down those who ask more than about 40 times a second."""
-    sync_requests_per_s: float = 10.0
-    """Of these, what lists and titles are kept up to date with; 0: they aren't, only what is asked for is."""
-    list_pages: int = 5
-    """Of each list, what is kept up to date; a page has 20 titles."""
 
 
 class IndexerSettings(Section, frozen=True, kw_only=True):

@@ -6,9 +6,9 @@ from random import SystemRandom
 from libs.common.catalog import GenreMovies, ListGenres, ListTasks
 from libs.common.events import FindSubtitles, GetMovie, GetSubtitle, ListMovies, SearchMovies, SimilarMovies
 from libs.common.queries import Answers
+from libs.common.sections import Tmdb as TmdbSettings
 from libs.common.series import GetEpisodes
 from libs.common.service import Service, version
-from libs.common.settings import Tmdb as TmdbSettings
 from services.catalog.attention import Attention
 from services.catalog.jikan import Jikan
 from services.catalog.jikan_series import JikanEpisodes

@@ -13,7 +13,7 @@ import structlog
 from libs.common.catalog import Genres
 from libs.common.errors import ErrorCode
 from libs.common.events import MovieDetails, MoviePage
-from libs.common.settings import Tmdb as TmdbSettings
+from libs.common.sections import Tmdb as TmdbSettings
 from libs.common.upstream import Kind, Upstream, UpstreamError, origin
 from services.catalog import movies
 from services.catalog.errors import SourceError

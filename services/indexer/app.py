@@ -1,7 +1,7 @@
 """The indexer's wiring."""
 
 from libs.common import streams
-from libs.common.events import FindReleases, FollowReleases, ListIndexers
+from libs.common.indexers import FindReleases, FollowReleases, ListIndexers
 from libs.common.projection import Database, Projection
 from libs.common.queries import Answers
 from libs.common.service import Service, version

@@ -7,7 +7,8 @@ from datetime import UTC, datetime
 
 from msgspec.structs import replace
 
-from libs.common.events import Candidate, IndexerAnswer, IndexerHealth, Quality, TitleRef
+from libs.common.events import Candidate, Quality, TitleRef
+from libs.common.indexers import IndexerAnswer, IndexerHealth
 from libs.common.settings import Settings, UsenetServer
 from services.indexer import scoring
 from services.indexer.basis import Basis

@@ -3,7 +3,7 @@
 import asyncio
 from collections.abc import Iterable
 
-from libs.common.events import IndexerAnswer
+from libs.common.indexers import IndexerAnswer
 from services.indexer.errors import IndexerFailed
 from services.indexer.offers import Offer
 

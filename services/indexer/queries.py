@@ -3,14 +3,7 @@
 from collections.abc import AsyncGenerator
 from contextlib import aclosing
 
-from libs.common.events import (
-    FindReleases,
-    FollowReleases,
-    Indexers,
-    ListIndexers,
-    Releases,
-    ReleasesSoFar,
-)
+from libs.common.indexers import FindReleases, FollowReleases, Indexers, ListIndexers, Releases, ReleasesSoFar
 from services.indexer import choice
 from services.indexer.candidates import Candidates
 

@@ -12,7 +12,8 @@ import msgspec
 import structlog
 
 from libs.common.errors import ErrorCode, ServiceError
-from libs.common.events import IndexerAnswer, IndexerHealth, TitleRef
+from libs.common.events import TitleRef
+from libs.common.indexers import IndexerAnswer, IndexerHealth
 from libs.common.settings import IndexerSettings
 from services.indexer.desk import TIMEOUT_S, Desk
 from services.indexer.errors import IndexerFailed, IndexerRests

@@ -23,8 +23,9 @@ from libs.common.events import (
     SearchMovies,
     SimilarMovies,
 )
+from libs.common.sections import Tmdb
 from libs.common.service import Service, connect
-from libs.common.settings import Nats, Settings, Tmdb
+from libs.common.settings import Nats, Settings
 from libs.sandbox.faults import Faults, TmdbFaults
 from libs.sandbox.sandbox import Sandbox
 from services.catalog import tmdb

@@ -16,17 +16,16 @@ from libs.common.bus import Bus
 from libs.common.errors import ErrorCode, ServiceError
 from libs.common.events import (
     Candidate,
-    FindReleases,
     JobEvent,
     Mode,
     Quality,
     Queued,
-    Releases,
     Requested,
     TitleRef,
     Unavailable,
     encode,
 )
+from libs.common.indexers import FindReleases, Releases
 from libs.common.jobs import JobState, Phase, event_id
 from libs.common.projection import Database
 from libs.common.service import Service, connect

@@ -16,17 +16,8 @@ from structlog.testing import capture_logs
 from libs.common import queries
 from libs.common.bus import Bus
 from libs.common.errors import ServiceError
-from libs.common.events import (
-    AttemptFailed,
-    Candidate,
-    Indexers,
-    ListIndexers,
-    Queued,
-    Score,
-    Started,
-    TitleRef,
-    Unavailable,
-)
+from libs.common.events import AttemptFailed, Candidate, Queued, Score, Started, TitleRef, Unavailable
+from libs.common.indexers import Indexers, ListIndexers
 from libs.common.jobs import event_id
 from libs.common.settings import IndexerSettings
 from libs.sandbox.control import NewPost

@@ -11,7 +11,7 @@ from msgspec.structs import replace
 
 from libs.common.bus import Bus
 from libs.common.errors import ErrorCode, ServiceError
-from libs.common.events import FindReleases, FollowReleases, Releases, ReleasesSoFar
+from libs.common.indexers import FindReleases, FollowReleases, Releases, ReleasesSoFar
 from libs.common.queries import ask, ask_several
 from libs.common.settings import IndexerSettings
 from libs.sandbox.faults import Faults, NewznabFaults

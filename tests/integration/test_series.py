@@ -13,9 +13,10 @@ from libs.common import queries
 from libs.common.bus import Bus
 from libs.common.cache import Cache
 from libs.common.errors import ErrorCode, ServiceError
+from libs.common.sections import Jikan, Tmdb
 from libs.common.series import GetEpisodes, SeriesEpisodes
 from libs.common.service import connect
-from libs.common.settings import Jikan, Nats, Settings, Tmdb
+from libs.common.settings import Nats, Settings
 from libs.sandbox.faults import Faults, JikanFaults, TmdbFaults
 from libs.sandbox.sandbox import Sandbox
 from services.catalog.app import body

@@ -11,9 +11,9 @@ from libs.common import queries
 from libs.common.bus import Bus
 from libs.common.errors import ErrorCode, ServiceError
 from libs.common.events import FindSubtitles, GetSubtitle, Query, SubtitleList, SubtitleText
-from libs.common.sections import OpenSubtitles
+from libs.common.sections import OpenSubtitles, Tmdb
 from libs.common.service import connect
-from libs.common.settings import Nats, Settings, Tmdb
+from libs.common.settings import Nats, Settings
 from libs.sandbox.faults import Faults, OpenSubtitlesFaults
 from libs.sandbox.sandbox import Sandbox
 from services.catalog.app import body

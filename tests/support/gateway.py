@@ -19,12 +19,9 @@ from libs.common.events import (
     Deleted,
     Described,
     Film,
-    FindReleases,
     FindSubtitles,
-    FollowReleases,
     GetMovie,
     GetSubtitle,
-    IndexerAnswer,
     JobEvent,
     ListMovies,
     MovieDetails,
@@ -35,8 +32,6 @@ from libs.common.events import (
     Progress,
     Queued,
     Ready,
-    Releases,
-    ReleasesSoFar,
     Requested,
     Score,
     SearchMovies,
@@ -49,6 +44,7 @@ from libs.common.events import (
     TitleRef,
     Unavailable,
 )
+from libs.common.indexers import FindReleases, FollowReleases, IndexerAnswer, Releases, ReleasesSoFar
 from libs.common.media import Media
 from libs.common.queries import Answers
 from libs.common.series import Counting, Episode, ExternalIds, GetEpisodes, SeriesEpisodes

@@ -6,7 +6,7 @@ from pathlib import Path
 
 from libs.common.cache import Cache
 from libs.common.events import GetMovie, MovieDetails
-from libs.common.settings import Tmdb as TmdbSettings
+from libs.common.sections import Tmdb as TmdbSettings
 from libs.sandbox.sandbox import Sandbox
 from libs.sandbox.titles import GENRE_IDS, Title
 from services.catalog.kept import Kept

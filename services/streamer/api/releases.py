@@ -11,18 +11,8 @@ from litestar.response import Stream
 
 from libs.common.bus import Bus
 from libs.common.errors import ServiceError
-from libs.common.events import (
-    Candidate,
-    FindReleases,
-    FollowReleases,
-    GetMovie,
-    IndexerAnswer,
-    MovieDetails,
-    Releases,
-    ReleasesSoFar,
-    Score,
-    TitleRef,
-)
+from libs.common.events import Candidate, GetMovie, MovieDetails, Score, TitleRef
+from libs.common.indexers import FindReleases, FollowReleases, IndexerAnswer, Releases, ReleasesSoFar
 from libs.common.queries import ask, ask_several
 from services.streamer.api.errors import REFUSALS, ErrorBody
 from services.streamer.api.inputs import movie_id_of

@@ -16,8 +16,9 @@ from libs.common import queries
 from libs.common.bus import Bus
 from libs.common.catalog import ListTasks, TaskReport, TaskReports
 from libs.common.errors import ErrorCode
+from libs.common.sections import Tmdb
 from libs.common.service import connect
-from libs.common.settings import Nats, Settings, Tmdb
+from libs.common.settings import Nats, Settings
 from libs.sandbox.sandbox import Sandbox
 from services.catalog.app import body
 from services.catalog.attention import Attention
