@@ -2,13 +2,16 @@
 where they lie (ASGI's extension "Zero Copy Send")."""
 
 import asyncio
-from contextlib import suppress
+import os
 from typing import Any
 
 import h11
+import structlog
 from uvicorn.protocols.http.h11_impl import H11Protocol
 
 from libs.common.ranges import ZERO_COPY, Message, Receive, Send
+
+log = structlog.get_logger(__name__)
 
 REQUEST_S = 10.0
 """From the opening, or the last answer, until the whole next request is there; what we are sent is small."""
@@ -63,14 +66,23 @@ class ImpatientConnection(H11Protocol):
         # h11 only counts them: the answer's length has been told in its head.
         sent = self.conn.send_with_data_passthrough(h11.Data(data=message["file"]))
         assert sent == [message["file"]]  # noqa: S101  (chunked, there would be something around them)
-        count = 0
-        # The client has gone, or the file is shorter: that is told by `receive`, as ever.
-        with suppress(OSError, RuntimeError):
+        lying, count = message["file"], 0
+        try:
             count = await self.loop.sendfile(
-                self.transport, message["file"], message["offset"], message["count"], fallback=False
+                self.transport, lying, message["offset"], message["count"], fallback=False
             )
-        if count < message["count"]:
-            self.transport.abort()
+        except asyncio.SendfileNotAvailableError:
+            # The client has gone, or it isn't a disk that does this.
+            data = await asyncio.to_thread(os.pread, lying.fileno(), message["count"], message["offset"])
+            self.transport.write(data)
+            count = len(data)
+        except (ConnectionError, RuntimeError) as error:
+            log.debug("client_left", error=str(error))
+        finally:
+            # A client that has gone, a file that is shorter, nobody who wants the rest: the connection's end
+            # tells that it isn't whole. Cancelled, asyncio leaves it in a state that nothing else ends.
+            if count < message["count"]:
+                self.transport.abort()
 
     def _watch(self) -> None:
         is_awaited = self.conn.their_state in (h11.IDLE, h11.SEND_BODY) and not self.transport.is_closing()

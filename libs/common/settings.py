@@ -386,10 +386,11 @@ def _check_numbers(settings: Settings) -> None:
         ("downloader.max_instances", downloader.max_instances, 1, 1000),
         ("downloader.warm (at most downloader.max_instances)", downloader.warm, 0, downloader.max_instances),
         ("downloader.max_film_bytes", downloader.max_film_bytes, 1, 10**15),
-        # Each costs every encrypted release of which it isn't the password some 10 ms.
         ("tmdb.requests_per_s", settings.tmdb.requests_per_s, 1, 1000),
         ("tmdb.sync_requests_per_s (0: off)", settings.tmdb.sync_requests_per_s, 0, 1000),
-        ("tmdb.list_pages", settings.tmdb.list_pages, 1, 500),
+        # Of three lists; the catalog keeps 20,000 titles.
+        ("tmdb.list_pages", settings.tmdb.list_pages, 1, 300),
+        # Each costs every encrypted release of which it isn't the password some 10 ms.
         ("The number of downloader.passwords", len(downloader.passwords), 0, 15),
         ("The number of opensubtitles.languages", len(settings.opensubtitles.languages), 1, 10),
     ]

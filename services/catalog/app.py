@@ -16,7 +16,7 @@ from services.catalog.kept import Kept
 from services.catalog.opensubtitles import OpenSubtitles
 from services.catalog.queries import Catalog
 from services.catalog.series_queries import SeriesCatalog
-from services.catalog.store import answers_cache, texts_cache
+from services.catalog.store import answers_cache, series_cache, texts_cache
 from services.catalog.sync import LISTS_EVERY_S, MOVIES_EVERY_S, Sync
 from services.catalog.tasks import Task, Tasks, utc_now
 from services.catalog.texts import Texts
@@ -43,13 +43,17 @@ async def body(service: Service) -> None:
     site = OpenSubtitles(settings.opensubtitles, user_agent=f"Matinee v{version()}")
     service.on_close(site.close)
     texts = Texts(site, kept_texts, settings.opensubtitles.languages)
-    of_tmdb, of_jikan = Kept(cache, settings.tmdb.url), Kept(cache, settings.jikan.url)
-    service.on_close(of_tmdb.close)
-    service.on_close(of_jikan.close)
-    catalog = Catalog(tmdb, of_tmdb, titles)
+    lists = series_cache(settings.database("series"))
+    await lists.open()
+    service.on_close(lists.close)
     jikan = Jikan(settings.jikan, user_agent=f"Matinee/{version()}")
     service.on_close(jikan.close)
-    series = SeriesCatalog(TmdbEpisodes(tmdb), of_tmdb, JikanEpisodes(jikan, of_jikan), of_jikan)
+    of_films = Kept(cache, settings.tmdb.url)
+    of_series, of_anime = Kept(lists, settings.tmdb.url), Kept(lists, settings.jikan.url)
+    for kept in (of_films, of_series, of_anime):
+        service.on_close(kept.close)
+    catalog = Catalog(tmdb, of_films, titles)
+    series = SeriesCatalog(TmdbEpisodes(tmdb), of_series, JikanEpisodes(jikan, of_anime), of_anime)
     attention = Attention(utc_now)
     tasks = _tasks(settings.tmdb, tmdb, catalog, titles, attention)
     answers = Answers(service.bus, "catalog", version())

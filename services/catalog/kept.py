@@ -1,5 +1,6 @@
 """Answers of a site that are kept: fresh ones, old ones if need be; each is asked for once at a time."""
 
+import asyncio
 from collections.abc import Awaitable, Callable
 from typing import TypeVar
 
@@ -27,18 +28,30 @@ class Kept:
         self.flights = Flights()
 
     async def get(
-        self, name: str, fresh_s: float, kind: type[Answer], fetch: Callable[[], Awaitable[Answer]]
+        self,
+        name: str,
+        fresh_s: float,
+        kind: type[Answer],
+        fetch: Callable[[], Awaitable[Answer]],
+        *,
+        patience_s: float | None = None,
     ) -> Answer:
         """What is kept and younger than `fresh_s`; else what `fetch` brings, which is kept.
 
-        If that raises a SourceError which passes, an answer that is too old is served rather than none,
-        marked as stale if it can be.
+        If that raises a SourceError which passes, or takes longer than `patience_s`, an answer that is too
+        old is served rather than none, marked as stale if it can be. Raises TimeoutError if there is none.
         """
         age_s, kept = await self._read(name, kind)
         if kept is not None and 0 <= age_s < fresh_s:
             metrics.ANSWERS.labels("cache").inc()
             return kept
-        return await self.flights.once(name, lambda: self._fetched(name, fresh_s, kind, fetch))
+        try:
+            async with asyncio.timeout(patience_s):
+                return await self.flights.once(name, lambda: self._fetched(name, fresh_s, kind, fetch))
+        except TimeoutError:
+            if kept is None:
+                raise
+            return served_stale(kept, "it takes its time")
 
     async def has(self, name: str, young_s: float) -> bool:
         """Whether an answer is kept that is no older than that."""
@@ -68,7 +81,7 @@ class Kept:
         except SourceError as error:
             if kept is None or not error.passing:
                 raise
-            return served_stale(kept, error)
+            return served_stale(kept, error.message)
 
     async def _read(self, name: str, kind: type[Answer]) -> tuple[float, Answer | None]:
         kept = await self._cache.get(self._key(name))
@@ -84,8 +97,8 @@ class Kept:
         return f"{self._origin} {name}"
 
 
-def served_stale(answer: Answer, error: SourceError) -> Answer:
+def served_stale(answer: Answer, why: str) -> Answer:
     """The old answer, as a new one can't be had now; it says so if its kind has words for it."""
-    log.warning("stale_answer_served", answer=type(answer).__name__, error=error.message)
+    log.warning("stale_answer_served", answer=type(answer).__name__, error=why)
     metrics.ANSWERS.labels("stale").inc()
     return replace(answer, is_stale=True) if "is_stale" in answer.__struct_fields__ else answer

@@ -98,7 +98,7 @@ class Catalog:
                 await self._titles.forget(movie_id)
             if known is None or not error.passing:
                 raise
-            return served_stale(known.details, error)
+            return served_stale(known.details, error.message)
         metrics.ANSWERS.labels("upstream").inc()
         await self._titles.put(details)
         return details

@@ -1,6 +1,5 @@
 """What the catalog answers about series: their episodes, in order and counted through."""
 
-import asyncio
 import re
 from collections.abc import Callable
 from datetime import UTC, date, datetime
@@ -62,8 +61,13 @@ class SeriesCatalog:
         site, kept = self._sites[match[1]]
         key = f"{match[1]}:{number}"
         try:
-            async with asyncio.timeout(self._patience_s):
-                return await kept.get(key, EPISODES_FRESH_S, SeriesEpisodes, lambda: site.episodes(number))
+            return await kept.get(
+                key,
+                EPISODES_FRESH_S,
+                SeriesEpisodes,
+                lambda: site.episodes(number),
+                patience_s=self._patience_s,
+            )
         except TimeoutError as error:
             message = f"{site.name} takes its time with a series as long as that; try again in a moment."
             raise SourceError(site.code, message, passing=True) from error

@@ -4,6 +4,7 @@ that is known to hold; and how far the background tasks are. It may be deleted a
 
 import sqlite3
 from collections.abc import Callable, Iterable, Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import Final, TypeVar
 
@@ -86,7 +87,9 @@ class Titles:
         def work(connection: sqlite3.Connection) -> sqlite3.Row | None:
             row = connection.execute("SELECT * FROM titles WHERE movie_id = ?", (movie_id,)).fetchone()
             if row and now - row["seen_at"] > SEEN_AGAIN_S:
-                connection.execute("UPDATE titles SET seen_at = ? WHERE movie_id = ?", (now, movie_id))
+                # A full disk is no reason not to tell what is there.
+                with suppress(sqlite3.OperationalError):
+                    connection.execute("UPDATE titles SET seen_at = ? WHERE movie_id = ?", (now, movie_id))
             return row
 
         try:

@@ -12,6 +12,8 @@ import sys
 
 NICENESS = 10
 """Mending and unpacking must not take the machine from whoever is watching."""
+FILES_MAX = 40_000
+"""A par2 set has at most 32,768 slices."""
 _PR_SET_PDEATHSIG = 1
 
 
@@ -38,6 +40,10 @@ def confine(cpu_s: int, memory_bytes: int, file_bytes: int) -> None:
         _, hard = resource.getrlimit(kind)
         lowered = limit if hard == resource.RLIM_INFINITY else min(limit, hard)
         resource.setrlimit(kind, (lowered, lowered))
+    # par2 has all that it makes open at once: a file for each lost slice.
+    _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    files = FILES_MAX if hard == resource.RLIM_INFINITY else min(FILES_MAX, hard)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (files, files))
 
 
 if __name__ == "__main__":

@@ -204,7 +204,7 @@ def _with_unposted(source: Source, sets: Sequence[Protection]) -> Protection | N
     for protection in sets:
         slice_bytes, posted = protection.par2.slice_bytes, {f.file_id for f in protection.protected.values()}
         files = [file for file in protection.par2.files.values() if file.file_id not in posted]
-        lost = [file for file in files if kind_of(base_name(file.name), b"") in ARCHIVES]
+        lost = [f for f in files if f.size_bytes and kind_of(base_name(f.name), b"") in ARCHIVES]
         lost_bytes = slice_bytes * sum(-(-file.size_bytes // slice_bytes) for file in lost)
         if 0 < lost_bytes <= protection.recovery_bytes:
             expected = {source.expect(base_name(file.name), file.size_bytes): file for file in lost}

@@ -34,7 +34,7 @@ from services.downloader.repair.blocks import NotEnoughBlocks, RecoveryFile, cho
 from services.downloader.repair.checking import contradicted
 from services.downloader.repair.hearing import Hearing
 from services.downloader.repair.packets import Par2File, Par2Set
-from services.downloader.repair.program import Job, repair
+from services.downloader.repair.program import Job, Mended, repair
 from services.downloader.room import SPARE_BYTES, reserve
 from services.downloader.source import Census, Landed, Source, Span
 from services.downloader.unpack.film import Terms, film_in, prove_allowed, working_bytes
@@ -318,13 +318,12 @@ class Pipeline:
             gone = f"{lost / 1e6:.1f} MB of the release are gone from the news servers"
             trouble = gone if lost else "The release isn't what was to be posted"
             raise BytesLost(f"{trouble}, and it brings nothing to mend it with.")
-        with_holes = {index for index in needs.protected if self._source.holes(index)}
         mended = await self._mend(needs.par2, needs.protected, needs.recovery_files)
         for index in needs.needed_files:
             if holes := self._source.holes(index):
                 raise BytesLost(f"{sum(h.length for h in holes)} bytes could not be mended.")
             land(Landed(file=index, span=Span(0, self._source.files[index].size_bytes)))
-        return not with_holes.issuperset(set(mended) & set(needs.needed_files))
+        return not mended.rewritten.isdisjoint(needs.needed_files)
 
     def _contradicted(self, needs: Needs) -> list[int]:
         if needs.par2 is None:
@@ -344,7 +343,7 @@ class Pipeline:
 
     async def _mend(
         self, par2: Par2Set, protected: Mapping[int, Par2File], volumes: Sequence[RecoveryFile]
-    ) -> list[int]:
+    ) -> Mended:
         """Fetch the fewest volumes that suffice, and repair: which files. Raises what `repair` does."""
         await self._fill(sorted(protected))
         needed = needed_blocks(par2, protected, self._source.holes)
@@ -364,7 +363,7 @@ class Pipeline:
                 fewest = choose_volumes(volumes, lacking.missing)
                 chosen = everything if chosen else [volume.file for volume in fewest]
             else:
-                log.info("mended", blocks=needed, volumes=len(chosen), files=len(mended))
+                log.info("mended", blocks=needed, volumes=len(chosen), files=len(mended.files))
                 return mended
 
     def _hear_of(self, par2: Par2Set) -> Hearing:

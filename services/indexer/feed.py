@@ -76,7 +76,7 @@ class _Draft:
 
     def add_attribute(self, name: str, value: str) -> None:
         if name != "category":
-            self.attributes.setdefault(name, value)
+            self.attributes.setdefault(name[:TEXT_CHARS_MAX], value[: TEXT_CHARS_MAX + 1])
         elif _CODE.fullmatch(value):
             self.categories.append(int(value))
 

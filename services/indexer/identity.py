@@ -29,8 +29,8 @@ class Identity(Wire, frozen=True, kw_only=True):
 def identify(title: TitleRef, item: Item, parsed: releases.Release, form: Form) -> Identity:
     """What the indexer's own ids say first, then the name. `form` is how the indexer was asked.
 
-    Of a film without an IMDb id only a name with its title and its very year is sure: films share titles, and
-    no id will contradict.
+    Of a film without an IMDb id only a name with its title and its very year is sure, and only if the indexer
+    hasn't it under some id: films share titles.
     """
     named = _names(parsed, title)
     told_other = _other_id(title, item)
@@ -39,6 +39,8 @@ def identify(title: TitleRef, item: Item, parsed: releases.Release, form: Form) 
     if told_other:
         doubt = f"the indexer has it under another film's id ({told_other})"
         return _made("unsure" if named is None else "other", doubt)
+    if named is None and item.imdb_id and not imdb_number(title):
+        return _made("unsure", f"the indexer has it under an id ({item.imdb_id}), and the film has none")
     if named is None and not imdb_number(title) and (not title.year or parsed.year != title.year):
         told = f"the year {parsed.year}" if parsed.year else "no year"
         return _made("unsure", f"its name has the title, but {told}, and the film has no IMDb id")

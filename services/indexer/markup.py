@@ -39,6 +39,7 @@ class _Expat(Protocol):
     """Of a `pyexpat` parser what is set here."""
 
     ordered_attributes: bool
+    specified_attributes: bool
     StartElementHandler: Callable[[str, dict[str, str]], None]
     EndElementHandler: Callable[[str], None]
 
@@ -79,6 +80,8 @@ def _heard_directly(expat: _Expat, target: Target) -> None:
         target.end(names[tag])
 
     expat.ordered_attributes = False
+    # A document type may give every element attributes of megabytes that stand in it once.
+    expat.specified_attributes = True
     expat.StartElementHandler, expat.EndElementHandler = start, end
 
 

@@ -34,18 +34,18 @@ class Newznab:
 
         Raises IndexerFailed.
         """
-        found = Found()
+        found: Found | None = None
         for question in questions(await self._caps(), title):
             try:
                 found = await self._ask(title, question)
             except IndexerRests:
                 # The budget ended between two ways of asking: the first one's answer stands.
-                if question.form == "id":
+                if found is None:
                     raise
                 return found
             if found.offers:
                 break
-        return found
+        return found or Found()
 
     async def _caps(self) -> Caps:
         key = f"caps {self.desk.name} {self.desk.fingerprint}"

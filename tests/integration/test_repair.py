@@ -98,7 +98,7 @@ async def test_a_film_with_holes_is_mended_in_its_spool(tmp_path: Path):
     before = state_of(release.source.path(1))
 
     hearing = Hearing()
-    assert await repair(release.source, job, release.scratch, hearing) == [0]
+    assert (await repair(release.source, job, release.scratch, hearing)).files == [0]
     # The program has been heard to have looked through the files, multiplied, and looked again.
     assert hearing.share > 2 / 3
 
@@ -119,13 +119,13 @@ async def test_lost_slices_whose_first_16_kib_no_checksum_tells_are_mended(tmp_p
     film = EBML + random.Random(3).randbytes(400_000)
     holes = {0: [Span(0, 1), Span(25_000, 25_001), Span(400_000, 400_001)]}
     release = Release(tmp_path, holes, files=[("film.mkv", film), FILES[1]], slice_bytes=20_000)
-    assert await repair(release.source, await release.job(), release.scratch) == [0]
+    assert (await repair(release.source, await release.job(), release.scratch)).files == [0]
     assert release.source.path(0).read_bytes() == film
 
 
 async def test_the_end_of_a_film_is_mended_without_what_pads_it(tmp_path: Path):
     release = Release(tmp_path, {0: [Span(len(FILM) - 1, len(FILM))]})
-    assert await repair(release.source, await release.job(), release.scratch) == [0]
+    assert (await repair(release.source, await release.job(), release.scratch)).files == [0]
     assert release.source.path(0).read_bytes() == FILM
 
 
@@ -142,7 +142,7 @@ async def test_without_damage_nothing_is_replaced(tmp_path: Path):
     release = Release(tmp_path, {})
     job = await release.job()
     before = state_of(release.source.path(0))
-    assert await repair(release.source, job, release.scratch) == []
+    assert (await repair(release.source, job, release.scratch)).files == []
     assert state_of(release.source.path(0)) == before
 
 
@@ -150,7 +150,7 @@ async def test_a_film_whose_beginning_is_lost_is_found_by_its_name_and_mended(tm
     release = Release(tmp_path, {0: [Span(0, 1)]})
     described = await release.described()
     assert described.film.name == "film.mkv"
-    assert await repair(release.source, await release.job(), release.scratch) == [0]
+    assert (await repair(release.source, await release.job(), release.scratch)).files == [0]
     assert release.source.path(0).read_bytes() == FILM
 
 
@@ -170,7 +170,7 @@ async def test_volumes_of_which_nothing_is_left_are_made_anew_and_then_the_film_
     recovery = [volume.file for volume in protection.recovery_files]
     await release.filled([*protection.protected, *recovery])
     job = Job(par2=protection.par2, protected=protection.protected, recovery=recovery)
-    assert await repair(release.source, job, release.scratch) == [0, last]
+    assert (await repair(release.source, job, release.scratch)).files == [0, last]
 
     described = await describe(release.source)
     assert (described.film.name, described.film.size_bytes) == ("film.mkv", len(FILM))
@@ -186,7 +186,7 @@ async def test_holes_in_a_recovery_volume_cost_its_blocks_only(tmp_path: Path):
     job = Job(par2=described.par2, protected=described.protected, recovery=every)
 
     assert release.source.holes(6)
-    assert await repair(release.source, job, release.scratch) == [0]
+    assert (await repair(release.source, job, release.scratch)).files == [0]
     assert release.source.path(0).read_bytes() == FILM
 
 
@@ -205,7 +205,7 @@ async def test_damage_that_nobody_knew_of_is_mended(tmp_path: Path, holes: list[
     posted = FILM[:50_000] + b"oops" + FILM[50_004:]
     release = Release(tmp_path, {0: holes}, posted_bytes={0: posted})
     job = await release.job(holes_needed=2)
-    assert await repair(release.source, job, release.scratch) == [0]
+    assert (await repair(release.source, job, release.scratch)).files == [0]
     assert release.source.path(0).read_bytes() == FILM
 
 

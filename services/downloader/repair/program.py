@@ -60,6 +60,14 @@ class Job(msgspec.Struct, frozen=True, kw_only=True):
     recovery: Sequence[int]
 
 
+class Mended(msgspec.Struct, frozen=True, kw_only=True):
+    """Posted files by index, in order."""
+
+    files: Sequence[int]
+    rewritten: frozenset[int]
+    """Those of them in which something was wrong that was there: what was made of it may be wrong too."""
+
+
 def par2_program() -> Path:
     """The par2 binary: of the installed package, else on the PATH. Raises `DownloaderError` without one."""
     package = importlib.util.find_spec("par2")
@@ -79,8 +87,8 @@ def time_limit_s(total_bytes: int, damaged: int) -> float:
     return min(_START_S + needed_s, _LONGEST_S)
 
 
-async def repair(source: Source, job: Job, scratch: Path, hearing: Hearing | None = None) -> list[int]:
-    """Mends a filled set in its spool; the indices of the posted files that were mended, in order.
+async def repair(source: Source, job: Job, scratch: Path, hearing: Hearing | None = None) -> Mended:
+    """Mends a filled set in its spool.
 
     `hearing` knows how far it is meanwhile.
 
@@ -127,7 +135,12 @@ def _prove_room(source: Source, job: Job, damaged: int, scratch: Path) -> None:
 async def _give(source: Source, workshop: Workshop) -> None:
     """Copy what is there of the set. Memory: two chunks at a time."""
     chunks = _chunks(workshop.pieces)
-    await asyncio.gather(*[_copy(source, workshop, chunks) for _ in range(COPIES_AT_ONCE)])
+    try:
+        async with asyncio.TaskGroup() as tasks:
+            for number in range(COPIES_AT_ONCE):
+                tasks.create_task(_copy(source, workshop, chunks), name=f"give-{number}")
+    except ExceptionGroup as errors:
+        raise errors.exceptions[0] from errors
 
 
 def _chunks(pieces: Sequence[Piece]) -> Iterator[tuple[int, int, Span]]:
@@ -191,20 +204,23 @@ def _judge(status: int, said: str, available: int) -> None:
             raise DownloaderError(f"the par2 program failed (status {status}); the release was not mended")
 
 
-async def _bring_back(source: Source, job: Job, workshop: Workshop, status: int) -> list[int]:
+async def _bring_back(source: Source, job: Job, workshop: Workshop, status: int) -> Mended:
     """What the program made goes where it belongs; what it left as it was is proven by it."""
     mended = {index for index in job.protected if source.holes(index)}
+    rewritten: set[int] = set()
     for number, piece in enumerate(workshop.pieces):
         if piece.posted is None:
             continue
         if await asyncio.to_thread(workshop.is_made, number):
             await _put_back(source, piece, workshop.path(number))
             mended.add(piece.posted)
-        elif piece.size_bytes and not piece.given:
+            if piece.given:
+                rewritten.add(piece.posted)
+        elif piece.size_bytes and not await asyncio.to_thread(workshop.is_as_given, number):
             raise DownloaderError(f"the par2 program failed (status {status}); the release was not mended")
     for index in sorted(mended):
         await source.mended(index, job.protected[index].size_bytes)
-    return sorted(mended)
+    return Mended(files=sorted(mended), rewritten=frozenset(rewritten))
 
 
 async def _put_back(source: Source, piece: Piece, made: Path) -> None:

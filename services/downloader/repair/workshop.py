@@ -84,6 +84,11 @@ class Workshop:
             md5 = hashlib.file_digest(opened, lambda: hashlib.md5(usedforsecurity=False))
         return md5.digest() == piece.md5
 
+    def is_as_given(self, number: int) -> bool:
+        """Whether the program was given this piece, and found it to be what the set protects."""
+        path = self.path(number)
+        return number in self._given and path.is_file() and path.stat().st_ino == self._given[number]
+
     def _described(self, number: int, piece: Piece) -> Par2File:
         return Par2File(
             file_id=number.to_bytes(16, "big"),

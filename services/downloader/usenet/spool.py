@@ -29,11 +29,19 @@ COPY_BYTES: Final = 1024 * 1024
 
 
 class _Piece(msgspec.Struct, frozen=True):
-    """`length` posted bytes, and where they lie: at `at` of the film, or of the posted file."""
+    """`length` posted bytes, and where they lie."""
 
-    in_film: bool
+    film: int | None
+    """The film's descriptor; None: they are in the posted file."""
     at: int
     length: int
+
+
+class _Laid(msgspec.Struct, frozen=True):
+    """The film as a file, and its descriptor."""
+
+    film: Layout
+    descriptor: int
 
 
 class Spool:
@@ -44,8 +52,7 @@ class Spool:
         self._directory = directory
         self._journal = Journal(directory, release)
         self._writers: OrderedDict[int, int] = OrderedDict()
-        self._film: Layout | None = None
-        self._film_descriptor = -1
+        self._laid: _Laid | None = None
         self._put_aside: list[int] = []
         self._is_settled = False
         # Held while an article is written, so that none slips past the laying out.
@@ -66,8 +73,8 @@ class Spool:
             if not records:
                 self._clear()
             if places:
-                self._film = _film_of(places)
-                self._film_descriptor = os.open(self.film_path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+                flags = os.O_RDWR | os.O_CREAT | os.O_CLOEXEC
+                self._laid = _Laid(_film_of(places), os.open(self.film_path, flags, 0o600))
             good = [record for record in records if self._is_good(record)]
             self._journal.begin(good, places)
             for record in good:
@@ -87,8 +94,9 @@ class Spool:
         view = memoryview(data)
         with self._translated(), self._lock:
             for piece in self._pieces(record.file, Span(record.start, record.start + record.length)):
-                in_film = self._film_descriptor
-                descriptor = in_film if piece.in_film else self._writer(record.file, record.file_bytes)
+                descriptor = (
+                    self._writer(record.file, record.file_bytes) if piece.film is None else piece.film
+                )
                 _write(descriptor, view[: piece.length], piece.at)
                 view = view[piece.length :]
             if not self._is_settled:
@@ -99,18 +107,24 @@ class Spool:
         """These bytes, or as many as the file has. Raises `ScratchFull` if the disk fails."""
         with self._translated():
             pieces = list(self._pieces(file, Span(offset, offset + length)))
-            if all(piece.in_film for piece in pieces):
-                read = [os.pread(self._film_descriptor, piece.length, piece.at) for piece in pieces]
+            in_film = [os.pread(p.film, p.length, p.at) for p in pieces if p.film is not None]
+            if len(in_film) == len(pieces):
+                read = in_film
                 return read[0] if len(read) == 1 else b"".join(read)
             with self.path(file).open("rb", buffering=0) as opened:
-                descriptors = (opened.fileno(), self._film_descriptor)
-                return b"".join(os.pread(descriptors[p.in_film], p.length, p.at) for p in pieces)
+                posted = opened.fileno()
+                return b"".join(
+                    os.pread(posted if p.film is None else p.film, p.length, p.at) for p in pieces
+                )
 
     def lying(self, file: int, offset: int, length: int) -> Lying | None:
         """Where in the film these bytes lie together, if they do."""
         match list(self._pieces(file, Span(offset, offset + length))):
-            case [_Piece(in_film=True, at=at)]:
-                return Lying(descriptor=self._film_descriptor, offset=at, length=length)
+            case [_Piece(film=int() as film, at=at)]:
+                if hasattr(os, "posix_fadvise"):
+                    # Whoever sends it must not wait for a disk.
+                    os.posix_fadvise(film, at, length, os.POSIX_FADV_WILLNEED)
+                return Lying(descriptor=film, offset=at, length=length)
             case _:
                 return None
 
@@ -121,39 +135,39 @@ class Spool:
         """
         with self._translated(), self._lock:
             places = _places_of(film, files)
-            if self._film is None or places != self._journal.places():
+            if self._laid is None or places != self._journal.places():
                 self._lay_out(film)
                 self._journal.lay_out(places)
             self._is_settled = True
             self._written.clear()
 
     def _lay_out(self, film: Layout) -> None:
-        if self._film is not None:
+        if (laid := self._laid) is not None:
             # An earlier instance took something else for the film.
             for file, ranges in self._written.items():
                 self._writer(file, 0)
                 for span in ranges:
-                    self._copy(self._film, file, span, to_film=False)
+                    self._copy(laid, file, span, to_film=False)
             # Whoever reads finds everything in the posted files meanwhile.
-            self._film = None
-            self._put_aside.append(self._film_descriptor)
+            self._laid = None
+            self._put_aside.append(laid.descriptor)
         # Never written over: it may be a posted file under another name.
         self.film_path.unlink(missing_ok=True)
         flags = os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC
-        self._film_descriptor = os.open(self.film_path, flags, 0o600)
-        os.truncate(self._film_descriptor, film.size_bytes)
+        laid = _Laid(film, os.open(self.film_path, flags, 0o600))
+        os.truncate(laid.descriptor, film.size_bytes)
         for file, ranges in self._written.items():
             for span in ranges:
-                self._copy(film, file, span, to_film=True)
-        self._film = film
+                self._copy(laid, file, span, to_film=True)
+        self._laid = laid
 
     def mend(self, file: int, start: int, data: bytes) -> None:
         """Bytes that no article brought, or not as they should be, at their place."""
         view, span = memoryview(data), Span(start, start + len(data))
         with self._translated(), self._lock:
             for piece in self._pieces(file, span):
-                in_film = self._film_descriptor
-                _write(in_film if piece.in_film else self._writer(file, 0), view[: piece.length], piece.at)
+                descriptor = self._writer(file, 0) if piece.film is None else piece.film
+                _write(descriptor, view[: piece.length], piece.at)
                 view = view[piece.length :]
             if not self._is_settled:
                 self._written[file].add(span.start, span.end)
@@ -169,10 +183,9 @@ class Spool:
             while self._writers:
                 _, writer = self._writers.popitem()
                 os.close(writer)
-            for descriptor in (*self._put_aside, self._film_descriptor):
-                if descriptor >= 0:
-                    os.close(descriptor)
-            self._film_descriptor = -1
+            for descriptor in (*self._put_aside, *([self._laid.descriptor] if self._laid else [])):
+                os.close(descriptor)
+            self._laid = None
             self._put_aside.clear()
 
     def _clear(self) -> None:
@@ -189,19 +202,20 @@ class Spool:
     def _pieces(self, file: int, span: Span) -> Iterator[_Piece]:
         """All of the span in order."""
         at = span.start
-        if self._film is not None:
-            for start, posted in self._film.places(file, span):
+        # Once: another layout may take its place at any time.
+        if (laid := self._laid) is not None:
+            for start, posted in laid.film.places(file, span):
                 if at < posted.start:
-                    yield _Piece(False, at, posted.start - at)
-                yield _Piece(True, start, posted.length)
+                    yield _Piece(None, at, posted.start - at)
+                yield _Piece(laid.descriptor, start, posted.length)
                 at = posted.end
         if at < span.end:
-            yield _Piece(False, at, span.end - at)
+            yield _Piece(None, at, span.end - at)
 
-    def _copy(self, film: Layout, file: int, span: Span, *, to_film: bool) -> None:
+    def _copy(self, laid: _Laid, file: int, span: Span, *, to_film: bool) -> None:
         with self.path(file).open("r+b", buffering=0) as opened:
-            for start, posted in film.places(file, span):
-                ends = (opened.fileno(), posted.start), (self._film_descriptor, start)
+            for start, posted in laid.film.places(file, span):
+                ends = (opened.fileno(), posted.start), (laid.descriptor, start)
                 source, target = ends if to_film else reversed(ends)
                 for done in range(0, posted.length, COPY_BYTES):
                     length = min(COPY_BYTES, posted.length - done)

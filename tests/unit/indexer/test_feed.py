@@ -1,5 +1,6 @@
 """Newznab's answers: as they should be, as they shouldn't, and as an attacker makes them."""
 
+import tracemalloc
 from datetime import UTC, datetime
 from xml.sax.saxutils import escape, quoteattr
 
@@ -141,6 +142,20 @@ LEAK = b'<!DOCTYPE rss [<!ENTITY x SYSTEM "file:///etc/passwd">]><rss><channel>&
 def test_what_is_no_feed(document: bytes, words: str) -> None:
     with pytest.raises(FeedRefused, match=words):
         parse_feed(document)
+
+
+def test_attributes_that_every_element_is_given_are_not_taken() -> None:
+    given = b'<!DOCTYPE rss [<!ATTLIST attr value CDATA "%s">]>' % (b"x" * 1_000_000)
+    attributes = b"".join(b'<attr name="a%d"/>' % number for number in range(2_000))
+    document = rss(WHOLE).replace(b"</item>", attributes + b"</item>")
+    head, end, rest = document.rpartition(b"<rss")
+    document = head + given + end + rest
+    tracemalloc.start()
+    found = parse_feed(document)
+    _, most_bytes = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert len(found) == 1
+    assert most_bytes < 10_000_000
 
 
 def _parsed_or_refused(document: bytes) -> tuple[Item, ...]:

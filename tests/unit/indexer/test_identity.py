@@ -65,7 +65,8 @@ def test_identity(told: Item, form: Form, certainty: str, words: str) -> None:
     ("told", "year", "certainty", "words"),
     [
         (item(RIGHT), 2024, "sure", "the title and the year"),
-        (item(RIGHT, "tt0000999"), 2024, "sure", "the title and the year"),
+        (item(RIGHT, "tt0000999"), 2024, "unsure", "under an id (tt0000999), and the film has none"),
+        (item(RIGHT, "tt0000999", tmdb_id=7), 2024, "sure", "under the same id"),
         (item(RIGHT, tmdb_id=7), None, "sure", "under the same id"),
         (item(RIGHT, tmdb_id=8), 2024, "unsure", "tmdb 8"),
         (item(RIGHT), None, "unsure", "the year 2024, and the film has no IMDb id"),

@@ -14,6 +14,7 @@ export class ReleaseList {
   asking = $state(false);
   #api: Api;
   #movieId: number;
+  #inOrder: Release[] = [];
   #source: EventSource | null = null;
   #plain: AbortController | null = null;
 
@@ -26,6 +27,7 @@ export class ReleaseList {
     this.stop();
     this.fault = null;
     this.asking = true;
+    this.#inOrder = this.releases = [];
     const source = (this.#source = new EventSource(this.#api.releaseEvents(this.#movieId)));
     source.addEventListener("releases", (event) => this.#show(JSON.parse(event.data) as Known));
     source.addEventListener("failed", (event) => this.#end((JSON.parse(event.data) as { error: string }).error));
@@ -53,12 +55,17 @@ export class ReleaseList {
   }
 
   #show(known: Known): void {
-    this.releases = known.releases;
+    this.#inOrder = known.releases;
+    // What is shown already stays where it is: somebody may be about to press it.
+    const places = new Map(this.releases.map((release, place) => [release.id, place]));
+    const place = (release: Release) => places.get(release.id) ?? places.size;
+    this.releases = [...known.releases].sort((one, other) => place(one) - place(other));
     this.indexers = known.indexers;
   }
 
   #end(fault: string | null): void {
     this.stop();
+    this.releases = this.#inOrder;
     this.fault = fault;
     this.asking = false;
   }
