@@ -119,12 +119,15 @@ class FarStore(FilesStore):
         return None
 
 
+@pytest.mark.parametrize("holes", [[], [Span(150_000, 150_010)]], ids=["whole", "with a hole"])
 @pytest.mark.parametrize("kind", [FilesStore, FarStore], ids=["renamed", "uploaded"])
 async def test_a_film_that_was_posted_wrong_is_mended_and_published_right(
-    stage: Stage, kind: type[FilesStore]
+    stage: Stage, kind: type[FilesStore], holes: list[Span]
 ) -> None:
     store = kind(stage.scratch.parent / "store", public_url="http://127.0.0.1:1", secret=b"x" * 32)
-    film = await stage.run(Listener(), posted=posted_wrong(stage, [100_000, 250_000]), store=store)
+    film = await stage.run(
+        Listener(), posted=posted_wrong(stage, [100_000, 250_000]), store=store, holes=holes
+    )
     assert stage.store.path(film.key).read_bytes() == stage.film
 
 

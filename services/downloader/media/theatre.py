@@ -84,6 +84,9 @@ class Theatre:
         if self._film:
             self._shelf = Shelf[Questions](self._process.ask)
             self._process.show(self._film)
+            # Who is still looking reads what is right by now.
+            if self._looking and self._looking.done():
+                self._looking = asyncio.create_task(self._look(), name="look")
 
     async def look(self) -> Seen:
         """What is inside the film, and beside it; after `show`. Never raises for what a film is like."""
