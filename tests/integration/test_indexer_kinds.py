@@ -247,6 +247,13 @@ async def test_no_more_searches_than_the_budget(sandbox: Sandbox, make: Make, cl
     await search.offers(replace(TITLE, name="Intermission"))
 
 
+async def test_a_spent_budget_is_no_empty_answer(sandbox: Sandbox, make: Make) -> None:
+    search = make(index(sandbox, queries_per_day=2))
+    await search.offers(TITLE)
+    with pytest.raises(ServiceError, match="has had its 2 searches of 24 hours"):
+        await search.offers(replace(TITLE, imdb_id=None))
+
+
 async def test_who_rests_does_not_make_the_others_be_asked_again(sandbox: Sandbox, make: Make) -> None:
     tired = replace(index(sandbox, "torznab"), queries_per_day=1)
     search = make(index(sandbox), tired)

@@ -312,6 +312,20 @@ async def test_what_takes_too_long_is_there_for_who_asks_later(
     assert sandbox.counters.http.total() == 1
 
 
+@pytest.mark.parametrize("series_id", ["tmdb:tv:910001", "mal:anime:920010"])
+async def test_what_is_kept_is_served_while_the_site_takes_its_time(
+    sandbox: Sandbox, tmp_path: Path, series_id: str
+) -> None:
+    async with direct(sandbox.tmdb_url, sandbox.jikan_url, sandbox.tmdb_token, tmp_path) as box:
+        first = await box.episodes(series_id)
+    async with direct(
+        sandbox.tmdb_url, sandbox.jikan_url, sandbox.tmdb_token, tmp_path, patience_s=0.5
+    ) as box:
+        box.clock.now += 10 * PARTS_FRESH_S
+        sandbox.faults.set(Faults(tmdb=TmdbFaults(hang=True), jikan=JikanFaults(hang=True)))
+        assert await box.episodes(series_id) == replace(first, is_stale=True)
+
+
 @pytest.mark.parametrize(
     "answer",
     [
