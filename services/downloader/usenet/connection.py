@@ -284,6 +284,11 @@ class Connection:
             raise Dropped("the server closed the connection")
         return received
 
+    @property
+    def is_far(self) -> bool:
+        """Whether a round trip takes longer than an article: then one request at a time is slow."""
+        return self.depth > DEPTH_START
+
     def _take(self, response: sabctools.NNTPResponse, now: float) -> Iterator[Answer]:
         if self._phase is not _Phase.READY:
             self._log_in(response, now)

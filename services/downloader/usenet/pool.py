@@ -61,9 +61,9 @@ DROPS_MAX: Final = 5
 """Connections lost at the same article before the server counts as not having it: of a server that cuts every
 third answer, fewer would condemn good articles by chance."""
 PLAYER_MEMORY_S: Final = 5.0
-"""For so long after a player's read, some connections are kept clear for its next one."""
+"""For so long after a player's read, fill articles don't pile up in front of its next one."""
 CLEAR_SHARE: Final = 4
-"""One connection of so many is: at most one fill article is ahead of what a player asks for there."""
+"""They do where the server is far, for else the line is idle: but not on one connection of so many."""
 CLOSE_WITHIN_S: Final = 2.0
 Keep = Callable[[Article, sabctools.NNTPResponse], Span]
 """Checks and stores an answer, on the keeper's thread. Raises `PartRefused`, or `ScratchFull`."""
@@ -251,7 +251,7 @@ class Engine:
             return
         connections = [connection for connection in upstream.connections if connection.ready]
         player_near = now - self._player_at < PLAYER_MEMORY_S
-        clear = set(connections[: -(-len(connections) // CLEAR_SHARE)]) if player_near else ()
+        clear = connections[: -(-len(connections) // CLEAR_SHARE)]
         connections.sort(key=lambda connection: connection in self._inquirers)
         alone = len(connections) == 1
         self._hurry_past_the_fill(upstream, now)
@@ -259,7 +259,8 @@ class Engine:
             for connection in connections:
                 if connection.bodies != depth or depth >= connection.depth or not connection.ready:
                     continue
-                busy = (depth and connection in clear) or (connection in self._inquirers and not alone)
+                near = player_near and (connection in clear or not connection.is_far)
+                busy = (near and depth) or (connection in self._inquirers and not alone)
                 article = upstream.next_article(Urgency.DESCRIBE if busy else Urgency.FILL)
                 if article is None:
                     if busy and upstream.waiting:
