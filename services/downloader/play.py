@@ -213,7 +213,8 @@ class Screen:
                     read = self._mended(at, length, urgency, from_disk=from_disk)
                     reads.append((length, asyncio.create_task(read, name=f"read-{at}")))
                     at += length
-                    chunk_bytes = min(chunk_bytes * 2, LYING_BYTES) if from_disk else CHUNK_BYTES
+                    longer = min(chunk_bytes * 2, LYING_BYTES) if from_disk else 0
+                    chunk_bytes = max(longer, CHUNK_BYTES)
                 length, reading = reads[0]
                 chunk = await reading
                 reads.popleft()
