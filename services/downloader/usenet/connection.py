@@ -316,11 +316,11 @@ class Connection:
     def _measure(self, now: float) -> None:
         """Pipeline as many requests as articles' times on the wire fit into a round trip, and one more."""
         took_s = now - self._head_since
-        # What came to an idle connection had a round trip in its time: the next one tells the line's speed.
         if self._first_asked:
+            # What came to an idle connection had a round trip in its time.
             self._first_asked = False
-        else:
-            self._service_s = took_s if self._service_s == 0 else 0.8 * self._service_s + 0.2 * took_s
+            took_s = max(took_s - self._latency_s, 0.001)
+        self._service_s = took_s if self._service_s == 0 else 0.8 * self._service_s + 0.2 * took_s
         wanted = 1 + math.ceil(self._latency_s / max(self._service_s, 0.001))
         if self._service_s:
             self.depth = min(max(wanted, DEPTH_START), DEPTH_MAX)
