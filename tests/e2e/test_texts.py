@@ -60,10 +60,10 @@ def test_words_are_shown_while_the_film_comes_and_after(
     screen.expect_moving()
     is_file = owner.player.evaluate("video => !video.currentSrc.startsWith('blob:')")
     assert is_file == (mode == "file")
+    owner.expect_status(re.compile("^(?!ready)"))
     languages = ["German", own] if own else ["German"]
     owner.choose("captions-button", languages[-1])
     expect_words(owner)
-    owner.expect_status(re.compile("^(?!ready)"))
     owner.choose("captions-button", languages[0])
     expect_words(owner)
     internet.misbehave()

@@ -110,7 +110,7 @@ def test_overrides_of_the_command_line_win(file: Path) -> None:
         ("[storage]\nurl_ttl_s = 604801\n", {}, "storage.url_ttl_s must be between"),
         ("[tmdb]\nrequests_per_s = 0\n", {}, "tmdb.requests_per_s must be between 1 and 1,000, not 0"),
         ("[tmdb]\nsync_requests_per_s = -1\n", {}, "tmdb.sync_requests_per_s (0: off) must be between 0"),
-        ("[tmdb]\nlist_pages = 501\n", {}, "tmdb.list_pages must be between 1 and 500, not 501"),
+        ("[tmdb]\nlist_pages = 501\n", {}, "tmdb.list_pages must be between 1 and 300, not 501"),
         ("[gateway]\nport = 0\n", {}, "gateway.port must be between 1 and 65,535, not 0"),
         ("[gateway]\nport = 65536\n", {}, "gateway.port must be between"),
         ("[gateway]\nhost = ''\n", {}, "gateway.host is empty"),

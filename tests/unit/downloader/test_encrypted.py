@@ -276,4 +276,5 @@ async def test_broken_bytes_give_a_film_or_a_reason(
         film = (await Release(tmp_path, files, passwords=[PASSWORD]).described()).film
     except ReleaseError:
         return
-    assert film.size_bytes == len(WHOLE)
+    # A film whose name is broken is none any more; then the sample is all that is left.
+    assert film.size_bytes in (len(WHOLE), len(EBML))
